@@ -1,0 +1,542 @@
+"""The wire contract: MQTT topics and message types. Light on purpose: msgspec and nothing else.
+
+Times are UTC (`UtcTime`), positions WGS 84 degrees, lengths metres, speeds m/s, angles degrees
+clockwise from true north, scores and probabilities 0 to 1. `cov_m2` is
+`(var_east, cov_east_north, var_north)` in m², 1 sigma squared.
+
+Types check themselves when they are decoded: `decode(topic, payload)` either returns a message
+that keeps every rule of the contract or raises `InvalidMessageError` with one sentence.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+VERSION: Final = 1
+ROOT: Final = "tuanbien/v1"
+FUSION: Final = "fusion"  # the device segment of what fusion says about a whole sector
+MAX_BYTES: Final = {"detections": 256 * 1024, "evidence": 900 * 1024}
+DEFAULT_MAX_BYTES: Final = 256 * 1024
+
+_T = TypeVar("_T")
+_RFC3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)", re.ASCII)
+
+
+class RefusedError(Exception):
+    """Something from outside that we refuse: a file, field, address, message or argument.
+
+    The text is one sentence that names it and its value; commands print it and exit with 1.
+    """
+
+
+class InvalidMessageError(RefusedError):
+    """A message that breaks the contract."""
+
+
+class UtcTime(datetime):
+    """An aware UTC instant; on the wire RFC 3339 with milliseconds and `Z`.
+
+    A type of its own because msgspec writes a plain `datetime` with micro-seconds.
+    """
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `2026-03-14T17:00:00.058Z`.
+
+        Raises:
+            ValueError: The text is not an RFC 3339 time in UTC.
+        """
+        if not isinstance(text, str) or _RFC3339_UTC.fullmatch(text) is None:
+            msg = f"{text!r} is not an RFC 3339 time in UTC (2026-03-14T17:00:00.058Z)"
+            raise ValueError(msg)
+        return cls.fromisoformat(text)
+
+    @classmethod
+    def of(cls, moment: datetime) -> Self:
+        """Convert an aware `datetime`."""
+        utc = moment.astimezone(UTC)
+        return cls(
+            utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond, UTC
+        )
+
+    @classmethod
+    def read_clock(cls, *, offset_s: float = 0.0) -> Self:
+        """Read this machine's clock, shifted for an exercise. For the rim of a process only."""
+        return cls.of(datetime.now(UTC) + timedelta(seconds=offset_s))
+
+    @classmethod
+    def from_epoch_s(cls, epoch_s: float) -> Self:
+        """Convert seconds since 1970-01-01T00:00:00Z."""
+        return cls.fromtimestamp(epoch_s, UTC)
+
+    def after(self, seconds: float) -> Self:
+        """Return the instant so many seconds later."""
+        return self + timedelta(seconds=seconds)
+
+    def seconds_since(self, earlier: "UtcTime") -> float:
+        """Return the seconds from `earlier` to this instant, negative if it is later."""
+        return (self - earlier).total_seconds()
+
+    def rfc3339(self) -> str:
+        """Write the instant as the wire wants it; below a millisecond is cut off, not rounded."""
+        return self.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# The look-ahead stands for the end of the text: "$" would let a trailing newline through.
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}(?![\s\S])")]
+Id = Annotated[str, Meta(min_length=1, max_length=128)]
+Text = Annotated[str, Meta(max_length=1024)]
+Lat = Annotated[float, Meta(ge=-90.0, le=90.0)]
+Lon = Annotated[float, Meta(ge=-180.0, le=180.0)]
+Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+Positive = Annotated[float, Meta(gt=0.0)]
+NotNegative = Annotated[float, Meta(ge=0.0)]
+Count = Annotated[int, Meta(ge=0)]
+CovM2 = tuple[NotNegative, float, NotNegative]
+Bbox = tuple[Fraction, Fraction, Fraction, Fraction]
+
+
+class SensorKind(StrEnum):
+    """What kind of eye saw it."""
+
+    CAMERA = "camera"
+    THERMAL = "thermal"
+    DRONE = "drone"
+    RADAR = "radar"
+    TIP = "tip"
+
+
+class Scene(StrEnum):
+    """Is the picture fit to be trusted."""
+
+    CLEAR = "clear"
+    DARK = "dark"
+    BLURRED = "blurred"
+    COVERED = "covered"
+    MOVED = "moved"
+    FROZEN = "frozen"
+
+
+class AlertKind(StrEnum):
+    """What an alert is about."""
+
+    APPROACH = "approach"
+    CROSSING = "crossing"
+    ZONE = "zone"
+    LOITERING = "loitering"
+    RENDEZVOUS = "rendezvous"
+    WATCHLIST = "watchlist"
+    DEVICE = "device"
+    TIP = "tip"
+
+
+class Direction(StrEnum):
+    """Which way over the line."""
+
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
+
+
+class Severity(StrEnum):
+    """How urgent, least first."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class TrackState(StrEnum):
+    """Is a line of a track held up by a detection."""
+
+    CONFIRMED = "confirmed"
+    COASTING = "coasting"
+    ENDED = "ended"
+
+
+def _check_covariance(name: str, cov_m2: CovM2) -> None:
+    """Refuse what is no covariance: fusion divides by its determinant."""
+    var_east, cov_east_north, var_north = cov_m2
+    if not (var_east > 0.0 and var_north > 0.0 and cov_east_north**2 < var_east * var_north):
+        msg = f"{name} {list(cov_m2)} is not positive definite"
+        raise ValueError(msg)
+
+
+class Wire(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What travels: immutable; defaults are left out; unknown fields are ignored."""
+
+
+class Auth(Wire, frozen=True, kw_only=True):
+    """A signature over the message."""
+
+    key_id: Id
+    signature: Text
+
+
+class FieldMessage(Wire, frozen=True, kw_only=True):
+    """What every message from the field carries (`device_id` or `unit_id` besides)."""
+
+    kind: ClassVar[str]
+
+    v: Literal[1]
+    message_id: Id
+    sector: Name
+    sent_at: UtcTime | None = None
+    boot_id: Id | None = None
+    seq: Count | None = None
+    auth: Auth | None = None
+    simulated: bool = False
+
+
+class Sensor(Wire, frozen=True, kw_only=True):
+    """The device that looked, and where it was."""
+
+    kind: SensorKind
+    lat: Lat
+    lon: Lon
+    alt_m: float | None = None
+
+
+class Plate(Wire, frozen=True, kw_only=True):
+    """A licence plate as read."""
+
+    text: Text
+    confidence: Fraction
+
+
+class Detection(Wire, frozen=True, kw_only=True):
+    """One box in the picture, placed on the ground with its error."""
+
+    label: Annotated[str, Meta(min_length=1, max_length=64)]
+    confidence: Fraction
+    bbox: Bbox
+    lat: Lat
+    lon: Lon
+    cov_m2: CovM2
+    cov_bias_m2: CovM2 | None = None
+    track_id: int | None = None
+    grazing: bool = False
+    truncated: bool = False
+    plate: Plate | None = None
+    colour: Text | None = None
+    evidence_id: Id | None = None
+
+    def __post_init__(self) -> None:
+        """Check what no single field can say."""
+        _check_covariance("cov_m2", self.cov_m2)
+        x1, y1, x2, y2 = self.bbox
+        if x1 > x2 or y1 > y2:
+            msg = f"bbox {list(self.bbox)} is not [x1, y1, x2, y2] with x1 <= x2 and y1 <= y2"
+            raise ValueError(msg)
+
+
+class DetectionsMessage(FieldMessage, frozen=True, kw_only=True):
+    """What one device saw in one frame; an empty list means it looked and saw nothing."""
+
+    kind: ClassVar[str] = "detections"
+
+    device_id: Name
+    captured_at: UtcTime
+    sensor: Sensor
+    detections: tuple[Detection, ...]
+
+
+class Polygon(Wire, frozen=True, kw_only=True):
+    """A GeoJSON Polygon (RFC 7946): rings of `[lon, lat]`, WGS 84."""
+
+    type: Literal["Polygon"]
+    coordinates: tuple[tuple[tuple[Lon, Lat], ...], ...]
+
+
+class StatusMessage(FieldMessage, frozen=True, kw_only=True):
+    """How a device is. A last will may lack `captured_at`: nobody was there to look."""
+
+    kind: ClassVar[str] = "status"
+
+    device_id: Name
+    online: bool
+    captured_at: UtcTime | None = None
+    sensor: Sensor | None = None  # where the device is, for the map
+    fps: NotNegative | None = None
+    frame_age_s: NotNegative | None = None
+    scene: Scene | None = None
+    queue_depth: Count | None = None
+    clock_offset_s: float | None = None
+    version: Text | None = None
+    footprint: Polygon | None = None
+
+
+class EvidenceMessage(FieldMessage, frozen=True, kw_only=True):
+    """One JPEG crop; base64 on the wire, bytes here."""
+
+    kind: ClassVar[str] = "evidence"
+
+    device_id: Name
+    captured_at: UtcTime
+    evidence_id: Id
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?![\s\S])")]
+    jpeg: bytes
+
+
+class PositionMessage(FieldMessage, frozen=True, kw_only=True):
+    """Where one of our own patrols or vehicles is; `accuracy_m` is the 68 % radius."""
+
+    kind: ClassVar[str] = "position"
+
+    unit_id: Name
+    captured_at: UtcTime
+    lat: Lat
+    lon: Lon
+    accuracy_m: Positive
+
+
+class ReceiptsMessage(Wire, frozen=True, kw_only=True):
+    """What fusion has committed to disk for one device."""
+
+    v: Literal[1]
+    message_ids: tuple[Id, ...]
+
+
+class TrackUpdate(Wire, frozen=True, kw_only=True):
+    """One line of a track: where it was at `t`."""
+
+    track_id: Id
+    t: UtcTime
+    lat: Lat
+    lon: Lon
+    cov_m2: CovM2
+    velocity_mps: tuple[float, float]
+    label: str
+    state: TrackState
+    devices: tuple[Name, ...]
+
+
+class Reason(Wire, frozen=True, kw_only=True):
+    """One reason of an alert: a code for programs, a text for people, the value behind both."""
+
+    code: str
+    text: str
+    value: float | None = None
+
+
+class Place(Wire, frozen=True, kw_only=True):
+    """Where, in the guards' words."""
+
+    trail_id: str | None = None
+    marker: str | None = None
+    marker_distance_m: NotNegative | None = None
+    marker_bearing_deg: float | None = None
+    chainage_m: NotNegative | None = None
+
+
+class Lead(Wire, frozen=True, kw_only=True):
+    """A watchlist hit: a lead for a human, never a verdict."""
+
+    entry_id: str
+    score: Fraction
+    agrees: tuple[str, ...]
+    disagrees: tuple[str, ...]
+    expected_false_hits: NotNegative
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """What fusion raised and why. Once issued it is never un-issued."""
+
+    v: Literal[1] = 1
+    alert_id: Id
+    incident_id: Id
+    sector: Name
+    unit: str | None = None
+    kind: AlertKind
+    severity: Severity
+    raised_at: UtcTime  # event time of the evidence that sufficed
+    issued_at: UtcTime  # when fusion decided
+    lat: Lat
+    lon: Lon
+    probability: Fraction
+    direction: Direction | None = None
+    headcount: Count
+    headcount_min: Count
+    headcount_max: Count
+    track_ids: tuple[Id, ...]
+    devices: tuple[Name, ...]
+    place: Place
+    late: bool = False
+    simulated: bool = False
+    reasons: tuple[Reason, ...]
+    eta_s: NotNegative | msgspec.UnsetType | None = msgspec.UNSET
+    lead: Lead | msgspec.UnsetType = msgspec.UNSET
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """The case that people work on, as it stands. Times are event times."""
+
+    incident_id: Id
+    sector: Name
+    unit: str | None = None
+    kind: AlertKind
+    state: str
+    severity: Severity
+    opened_at: UtcTime
+    updated_at: UtcTime
+    direction: Direction | None = None
+    headcount: Count
+    headcount_min: Count
+    headcount_max: Count
+    lat: Lat
+    lon: Lon
+    place: Place
+    alert_ids: tuple[Id, ...]
+    track_ids: tuple[Id, ...]
+    devices: tuple[Name, ...]
+    amended: bool = False
+    simulated: bool = False
+
+
+class FusionStatus(Wire, frozen=True, kw_only=True):
+    """Health of the fusion service of one sector."""
+
+    v: Literal[1]
+    sector: Name
+    online: bool
+    at: UtcTime | None = None
+    version: Text | None = None
+    messages: Count | None = None
+    detections: Count | None = None
+    rejected: Count | None = None
+    duplicates: Count | None = None
+    late: Count | None = None
+    tracks: Count | None = None
+    alerts: Count | None = None
+
+
+FROM_FIELD: Final[dict[str, type[FieldMessage]]] = {
+    message_type.kind: message_type
+    for message_type in (DetectionsMessage, StatusMessage, EvidenceMessage, PositionMessage)
+}
+AnyFieldMessage = DetectionsMessage | StatusMessage | EvidenceMessage | PositionMessage
+
+
+class Topic(NamedTuple):
+    """`tuanbien/v1/{sector}/{device}/{kind}`."""
+
+    sector: str
+    device: str  # device_id, unit_id, or `fusion`
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{ROOT}/{self.sector}/{self.device}/{self.kind}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Split a topic.
+
+        Raises:
+            InvalidMessageError: It is not one of ours.
+        """
+        root, _, rest = text.partition("/v1/")
+        parts = rest.split("/")
+        if root != "tuanbien" or len(parts) != len(cls._fields):
+            msg = f"topic {text!r} is not {ROOT}/{{sector}}/{{device}}/{{kind}}"
+            raise InvalidMessageError(msg)
+        return cls(*parts)
+
+
+def _from_wire(wanted: type, value: object) -> object:
+    if wanted is UtcTime and isinstance(value, str):
+        return UtcTime.parse(value)
+    msg = f"{value!r} is not a {wanted.__name__}"
+    raise ValueError(msg)
+
+
+def _to_wire(value: object) -> object:
+    if isinstance(value, UtcTime):
+        return value.rfc3339()
+    msg = f"{type(value).__name__} has no form on the wire"
+    raise NotImplementedError(msg)
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_to_wire)
+_DECODERS = {
+    kind: msgspec.json.Decoder(message_type, dec_hook=_from_wire)
+    for kind, message_type in FROM_FIELD.items()
+}
+
+
+def encode(message: object) -> bytes:
+    """Write a message, an alert, an incident or a dict of them as one line of JSON."""
+    return _ENCODER.encode(message)
+
+
+def to_builtins(message: object) -> Any:  # noqa: ANN401 - JSON
+    """Turn a message into dicts, lists and strings, as JSON would show it."""
+    return msgspec.to_builtins(message, enc_hook=_to_wire)
+
+
+def decode_as(payload: bytes | str, wanted: type[_T]) -> _T:
+    """Read one message of a known type.
+
+    Raises:
+        InvalidMessageError: It breaks the contract.
+    """
+    try:
+        return msgspec.json.decode(payload, type=wanted, dec_hook=_from_wire)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidMessageError(str(error)) from error
+
+
+def decode(topic: str, payload: bytes) -> AnyFieldMessage:
+    """Read one message from the field.
+
+    Raises:
+        InvalidMessageError: Topic, size, JSON, a field or the agreement of payload and topic is
+            wrong. One sentence, naming the field by its path (`$.detections[0].lat`).
+    """
+    where = Topic.parse(topic)
+    decoder = _DECODERS.get(where.kind)
+    if decoder is None:
+        msg = f"topic {topic!r} ends in {where.kind!r}, which is none of {', '.join(_DECODERS)}"
+        raise InvalidMessageError(msg)
+    limit = MAX_BYTES.get(where.kind, DEFAULT_MAX_BYTES)
+    if len(payload) > limit:
+        msg = f"{where.kind} message of {len(payload)} bytes is larger than {limit}"
+        raise InvalidMessageError(msg)
+    try:
+        message: Any = decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        msg = f"{where.kind} message: {error}"
+        raise InvalidMessageError(msg) from error
+    sender = message.unit_id if where.kind == "position" else message.device_id
+    if (message.sector, sender) != (where.sector, where.device):
+        msg = (
+            f"{where.kind} message says sector {message.sector!r} and sender {sender!r}, "
+            f"its topic {topic!r} says otherwise"
+        )
+        raise InvalidMessageError(msg)
+    if where.kind == "status" and message.online and message.captured_at is None:
+        msg = "status message: only a last will may lack captured_at - at `$.captured_at`"
+        raise InvalidMessageError(msg)
+    return message  # type: ignore[no-any-return]
+
+
+def _schema_of(wanted: type) -> dict[str, Any]:
+    if wanted is UtcTime:
+        return {"type": "string", "format": "date-time", "pattern": "Z$"}
+    raise NotImplementedError
+
+
+def json_schemas() -> dict[str, Any]:
+    """Return one JSON Schema (2020-12) whose `$defs` hold every type on the wire."""
+    types = (*FROM_FIELD.values(), ReceiptsMessage, TrackUpdate, Alert, Incident, FusionStatus)
+    _, definitions = msgspec.json.schema_components(
+        types, schema_hook=_schema_of, ref_template="#/$defs/{name}"
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Tuần Biên messages, version 1",
+        "$defs": definitions,
+    }

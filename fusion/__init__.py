@@ -1,0 +1,1 @@
+"""One process per sector: detections of all devices to one picture and its alerts."""
