@@ -1,0 +1,236 @@
+"""`tuanbien edge …`: run a device, check its file, place a pixel, fetch weights."""
+
+import argparse
+import json
+import logging
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from edge.config import DeviceConfig, load_device
+from edge.detector import YoloDetector
+from edge.frames import Clock, open_source
+from edge.messages import RefusedError, UtcTime, encode
+from edge.pipeline import check_shape, run
+from edge.publisher import FilePublisher, MqttPublisher
+from edge.survey import features, locate, summary
+from edge.weights import DEFAULT, cache_folder, find_weights
+
+DRAIN_S: Final = 30.0
+FAREWELL_S: Final = 2.0
+_LOOK_EVERY_S: Final = 0.1
+_FIRST_PICTURE_S: Final = 15.0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; return 0 done, 1 failed."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    return int(arguments.command(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tuanbien edge", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    work = commands.add_parser("run", help="video to detections on the ground, over MQTT")
+    work.add_argument("device", type=Path, metavar="DEVICE.toml")
+    work.add_argument(
+        "--fast", action="store_true", help="a recording as fast as possible, not at its own pace"
+    )
+    work.add_argument("--loop", action="store_true", help="begin a recording again at its end")
+    work.add_argument(
+        "--start-at", type=_time, metavar="RFC3339", help="when a recording began (default: now)"
+    )
+    work.add_argument("--frames", type=_count, metavar="N", help="stop after so many frames")
+    work.add_argument(
+        "--out", type=Path, metavar="FILE.jsonl", help="write a recording instead of sending"
+    )
+    work.add_argument(
+        "--clock-offset-s",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="for exercises: seconds added to this machine's clock",
+    )
+    work.add_argument(
+        "--simulated", action="store_true", help="for exercises: mark every message as simulated"
+    )
+    work.set_defaults(command=_run)
+
+    check = commands.add_parser("check", help="say what a device file comes to")
+    check.add_argument("device", type=Path, metavar="DEVICE.toml")
+    check.add_argument("--geojson", type=Path, metavar="FILE", help="draw it, for `maps draw`")
+    check.add_argument("--no-video", action="store_true", help="do not open its video")
+    check.set_defaults(command=_check)
+
+    where = commands.add_parser("locate", help="place one pixel on the ground")
+    where.add_argument("device", type=Path, metavar="DEVICE.toml")
+    where.add_argument("u", type=float, metavar="U", help="to the right; pixel centres are whole")
+    where.add_argument("v", type=float, metavar="V", help="down")
+    where.set_defaults(command=_locate)
+
+    weights = commands.add_parser("weights", help="fetch weights ahead of time")
+    weights.add_argument("names", nargs="*", default=[DEFAULT], metavar="NAME")
+    weights.add_argument("--to", type=Path, metavar="DIR", help="default: the cache folder")
+    weights.set_defaults(command=_weights)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    config = load_device(arguments.device)
+    clock = partial(UtcTime.read_clock, offset_s=arguments.clock_offset_s)
+    boot_id = secrets.token_hex(4)
+    stop = threading.Event()
+    with ExitStack() as rest:
+        rest.enter_context(_on_signal(signal.SIGTERM, _leave))
+        source = open_source(
+            config.source,
+            clock=clock,
+            fast=arguments.fast,
+            base=config.base,
+            start_at=arguments.start_at,
+            loop=arguments.loop,
+        )
+        rest.callback(source.close)
+        detector = YoloDetector(config.detector, config.camera, base=config.base)
+        sink = _sink(config, arguments.out, boot_id=boot_id, clock=clock)
+        rest.callback(sink.close, 0.0)
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            rest.enter_context(_on_signal(signal_number, lambda *_: stop.set()))
+        done = run(
+            config,
+            source,
+            detector,
+            sink,
+            clock=clock,
+            stop=stop,
+            boot_id=boot_id,
+            simulated=arguments.simulated,
+            most_frames=arguments.frames,
+        )
+        # A recording that ends by itself has time to be handed over; a signal has not.
+        deadline_s = time.monotonic() + DRAIN_S
+        while sink.queue_depth and time.monotonic() < deadline_s and not stop.wait(_LOOK_EVERY_S):
+            pass
+        undelivered = sink.close(FAREWELL_S)
+    said = {
+        "frames": done.frames,
+        "detections": done.detections,
+        "dropped": done.dropped,
+        "seconds": round(done.seconds, 3),
+        "fps": round(done.fps, 2),
+        "undelivered": undelivered,
+    }
+    print(json.dumps(said))
+    if undelivered and not stop.is_set():
+        msg = f"{config.broker_url} did not take {undelivered} messages"
+        raise RefusedError(msg)
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    config = load_device(arguments.device)
+    said = summary(config)
+    if not arguments.no_video:
+        said["picture"] = _look(config)
+    if arguments.geojson is not None:
+        _write(arguments.geojson, encode(features(config)))
+    print(encode(said).decode())
+    return 0
+
+
+def _locate(arguments: argparse.Namespace) -> int:
+    config = load_device(arguments.device)
+    print(json.dumps(locate(config, arguments.u, arguments.v)))
+    return 0
+
+
+def _weights(arguments: argparse.Namespace) -> int:
+    folder = cache_folder() if arguments.to is None else arguments.to
+    for name in arguments.names or [DEFAULT]:
+        found = find_weights(name, base=folder, cache=folder, say=_say)
+        print(json.dumps({"name": name, "path": str(found)}))
+    return 0
+
+
+def _look(config: DeviceConfig) -> dict[str, Any]:
+    """Open the video and measure one picture."""
+    source = open_source(config.source, clock=UtcTime.read_clock, fast=True, base=config.base)
+    patience = threading.Timer(_FIRST_PICTURE_S, source.close)
+    patience.start()
+    try:
+        frame = next(iter(source), None)
+    finally:
+        patience.cancel()
+        source.close()
+    if frame is None:
+        msg = f"{config.path}: source.video {config.source.video!r} gave no picture"
+        raise RefusedError(msg)
+    height_px, width_px = frame.image.shape[:2]
+    check_shape(config, width_px, height_px)
+    return {"width": width_px, "height": height_px}
+
+
+def _sink(
+    config: DeviceConfig, out: Path | None, *, boot_id: str, clock: Clock
+) -> MqttPublisher | FilePublisher:
+    if out is not None:
+        return FilePublisher(out)
+    return MqttPublisher(
+        config.broker_url,
+        sector=config.sector,
+        device_id=config.device_id,
+        boot_id=boot_id,
+        clock=clock,
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        msg = f"{path}: {error.strerror}"
+        raise RefusedError(msg) from error
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _time(text: str) -> UtcTime:
+    try:
+        return UtcTime.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        msg = f"{text!r} is no number of frames"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _leave(*_: object) -> None:
+    """End at once: nothing runs yet that would have to be finished."""
+    raise SystemExit(0)
+
+
+@contextmanager
+def _on_signal(number: signal.Signals, handler: Callable[..., object]) -> Iterator[None]:
+    """Handle a signal for a while."""
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)

@@ -1,0 +1,325 @@
+"""Frames to messages: detect, place on the ground, say so; one message a frame, also if empty."""
+
+import logging
+import secrets
+import threading
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final, Protocol
+
+import numpy as np
+
+from edge import messages
+from edge.config import DeviceConfig
+from edge.detector import Detection
+from edge.frames import Clock, Frame, FrameSource, Image
+from edge.georeference import Placed, footprint, place
+from edge.messages import (
+    Bbox,
+    DetectionsMessage,
+    RefusedError,
+    Sensor,
+    StatusMessage,
+    UtcTime,
+)
+
+VERSION: Final = version("tuanbien")
+STATUS_EVERY_S: Final = 5.0
+AT_HORIZON: Final = "at or above the horizon"
+TOO_MANY: Final = "more than a message holds"
+# At some 400 bytes each, well within the contract's 256 KiB.
+MOST_DETECTIONS: Final = 400
+
+# What hides below the picture's edge: one sigma, as a share of the height that is seen.
+_HIDDEN_SHARE: Final = 0.25
+_LOOK_EVERY_S: Final = 0.2
+_ASPECT_TOLERANCE: Final = 0.01
+_NAMESPACE: Final = uuid.UUID("6f1c8a52-2f2e-5c39-9d0e-7d1f5a3b9c40")
+_LOG = logging.getLogger(__name__)
+
+
+class Detector(Protocol):
+    """Finds people and vehicles in pictures that follow each other."""
+
+    def detect(self, image: Image) -> list[Detection]:
+        """Return the boxes of one picture (height, width, 3)."""
+        ...
+
+
+class Sink(Protocol):
+    """Takes messages away."""
+
+    @property
+    def queue_depth(self) -> int:
+        """How many messages wait to be taken over by the other side."""
+        ...
+
+    def publish(self, message: DetectionsMessage) -> None:
+        """Hand over the message of one frame."""
+        ...
+
+    def publish_status(self, message: StatusMessage) -> None:
+        """Hand over how the device is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run came to."""
+
+    frames: int
+    detections: int
+    dropped: dict[str, int]  # boxes that got no place on the ground, by reason
+    seconds: float
+
+    @property
+    def fps(self) -> float:
+        """Frames a second of the whole run."""
+        return self.frames / self.seconds if self.seconds > 0.0 else 0.0
+
+
+class Pipeline:
+    """One device's frames to messages."""
+
+    def __init__(
+        self,
+        config: DeviceConfig,
+        detector: Detector,
+        *,
+        boot_id: str,
+        simulated: bool = False,
+    ) -> None:
+        self.dropped: Counter[str] = Counter()
+        self.pose = config.pose
+        self._config = config
+        self._detector = detector
+        self._boot_id = boot_id
+        self._simulated = simulated
+        self._seq = 0
+        self._picture_px: tuple[int, int] | None = None
+
+    def message(self, frame: Frame) -> DetectionsMessage:
+        """Say what one frame shows and where it is.
+
+        Raises:
+            RefusedError: The picture has another shape than the device file's camera.
+        """
+        height_px, width_px = frame.image.shape[:2]
+        if (width_px, height_px) != self._picture_px:
+            check_shape(self._config, width_px, height_px)
+            self._picture_px = (width_px, height_px)
+        if frame.pose is not None:
+            self.pose = frame.pose
+        boxes = self._detector.detect(frame.image)
+        boxes.sort(key=lambda box: box.confidence, reverse=True)
+        if len(boxes) > MOST_DETECTIONS:
+            self.dropped[TOO_MANY] += len(boxes) - MOST_DETECTIONS
+            del boxes[MOST_DETECTIONS:]
+        placed = self._place(boxes, width_px, height_px)
+        self.dropped[AT_HORIZON] += placed.count(None)
+        message = DetectionsMessage(
+            v=1,
+            message_id=_message_id(self._config, self._boot_id, f"{self._seq}"),
+            device_id=self._config.device_id,
+            sector=self._config.sector,
+            boot_id=self._boot_id,
+            seq=self._seq,
+            captured_at=frame.captured_at,
+            simulated=self._simulated,
+            sensor=self._sensor(),
+            detections=tuple(
+                _detection(box, where, width_px, height_px)
+                for box, where in zip(boxes, placed, strict=True)
+                if where is not None
+            ),
+        )
+        self._seq += 1
+        return message
+
+    def status(
+        self, *, now: UtcTime, fps: float, frame_age_s: float | None, queue_depth: int, number: int
+    ) -> StatusMessage:
+        """Say how the device is; `number` counts the status messages of this boot."""
+        return StatusMessage(
+            v=1,
+            message_id=_message_id(self._config, self._boot_id, f"status-{number}"),
+            device_id=self._config.device_id,
+            sector=self._config.sector,
+            boot_id=self._boot_id,
+            captured_at=now,
+            simulated=self._simulated,
+            online=True,
+            sensor=self._sensor(),
+            fps=round(fps, 2),
+            frame_age_s=None if frame_age_s is None else round(frame_age_s, 3),
+            queue_depth=queue_depth,
+            version=VERSION,
+            footprint=footprint(self._config.camera, self.pose, self._config.ground),
+        )
+
+    def _sensor(self) -> Sensor:
+        return Sensor(
+            kind=self._config.kind, lat=self.pose.lat, lon=self.pose.lon, alt_m=self.pose.alt_m
+        )
+
+    def _place(self, boxes: list[Detection], width_px: int, height_px: int) -> list[Placed | None]:
+        """Place each box's ground contact, its bottom centre."""
+        if not boxes:
+            return []
+        config = self._config
+        x1, y1, x2, y2 = np.array([box.bbox_px for box in boxes], dtype=np.float64).T
+        scale = np.array((config.camera.width_px / width_px, config.camera.height_px / height_px))
+        # Boxes are measured from the picture's corner, pixels from the corner pixel's centre.
+        contact = np.column_stack(((x1 + x2) / 2.0, y2)) * scale - 0.5
+        hidden_px = np.where(y2 >= height_px - 1.0, _HIDDEN_SHARE * (y2 - y1) * scale[1], 0.0)
+        return place(
+            contact,
+            config.camera,
+            self.pose,
+            config.pose_sigma,
+            config.ground,
+            pixel_sigma_px=np.hypot(config.detector.pixel_sigma, hidden_px),
+        )
+
+
+def run(  # noqa: PLR0913 - the composition of one device
+    config: DeviceConfig,
+    source: FrameSource,
+    detector: Detector,
+    sink: Sink,
+    *,
+    clock: Clock,
+    stop: threading.Event,
+    boot_id: str | None = None,
+    simulated: bool = False,
+    most_frames: int | None = None,
+) -> RunSummary:
+    """Work until the source ends, `stop` is set or `most_frames` are done; close the source."""
+    boot_id = secrets.token_hex(4) if boot_id is None else boot_id
+    pipeline = Pipeline(config, detector, boot_id=boot_id, simulated=simulated)
+    reporter = _StatusReporter(pipeline, source, sink, clock=clock, stop=stop)
+    reporter.start()
+    began_s, detections = time.monotonic(), 0
+    try:
+        for frame in source:
+            message = pipeline.message(frame)
+            sink.publish(message)
+            detections += len(message.detections)
+            reporter.frames += 1
+            if stop.is_set() or reporter.frames == most_frames:
+                break
+    finally:
+        source.close()
+        reporter.finish()
+    for reason, count in (+pipeline.dropped).items():
+        _LOG.info("%d boxes left out: %s", count, reason)
+    return RunSummary(
+        frames=reporter.frames,
+        detections=detections,
+        dropped=dict(+pipeline.dropped),
+        seconds=time.monotonic() - began_s,
+    )
+
+
+class _StatusReporter(threading.Thread):
+    """Says every 5 s how the device is, also while its source gives nothing.
+
+    It also wakes a source that waits for a dead camera when the run shall stop.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        source: FrameSource,
+        sink: Sink,
+        *,
+        clock: Clock,
+        stop: threading.Event,
+    ) -> None:
+        super().__init__(name="status", daemon=True)
+        self.frames = 0
+        self._pipeline = pipeline
+        self._source = source
+        self._sink = sink
+        self._clock = clock
+        self._stop_wanted = stop
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        """Report until the run is over."""
+        number, frames_before, last_s = 0, 0, time.monotonic()
+        self._report(number, fps=0.0)
+        while not self._done.wait(_LOOK_EVERY_S):
+            if self._stop_wanted.is_set():
+                self._source.close()
+            passed_s = time.monotonic() - last_s
+            if passed_s < STATUS_EVERY_S:
+                continue
+            number += 1
+            self._report(number, fps=(self.frames - frames_before) / passed_s)
+            frames_before, last_s = self.frames, last_s + passed_s
+
+    def finish(self) -> None:
+        """Stop reporting."""
+        self._done.set()
+        self.join()
+
+    def _report(self, number: int, *, fps: float) -> None:
+        now = self._clock()
+        self._sink.publish_status(
+            self._pipeline.status(
+                now=now,
+                fps=fps,
+                frame_age_s=self._source.frame_age_s(now),
+                queue_depth=self._sink.queue_depth,
+                number=number,
+            )
+        )
+
+
+def check_shape(config: DeviceConfig, width_px: int, height_px: int) -> None:
+    """Hold a picture against the camera; another size is fine, another shape is not.
+
+    Raises:
+        RefusedError: The picture has another shape than the device file's camera.
+    """
+    camera = config.camera
+    stretch = (width_px * camera.height_px) / (height_px * camera.width_px)
+    if abs(stretch - 1.0) > _ASPECT_TOLERANCE:
+        msg = (
+            f"{config.path}: camera.width x camera.height is "
+            f"{camera.width_px} x {camera.height_px}, the pictures are "
+            f"{width_px} x {height_px}, which is another shape"
+        )
+        raise RefusedError(msg)
+
+
+def _message_id(config: DeviceConfig, boot_id: str, number: str) -> str:
+    """Derive an id from what the message is, so that a repeated one is recognised."""
+    name = f"{config.sector}/{config.device_id}/{boot_id}/{number}"
+    return str(uuid.uuid5(_NAMESPACE, name))
+
+
+def _detection(box: Detection, where: Placed, width_px: int, height_px: int) -> messages.Detection:
+    return messages.Detection(
+        track_id=box.track_id,
+        label=box.label,
+        confidence=min(max(box.confidence, 0.0), 1.0),
+        bbox=_fractions(box.bbox_px, width_px, height_px),
+        lat=round(where.lat, 9),
+        lon=round(where.lon, 9),
+        cov_m2=where.cov_m2,
+        cov_bias_m2=where.cov_bias_m2,
+        grazing=where.grazing,
+        truncated=box.bbox_px[3] >= height_px - 1.0,
+    )
+
+
+def _fractions(bbox_px: tuple[float, float, float, float], width_px: int, height_px: int) -> Bbox:
+    """Return the part of a box inside the picture as fractions of it."""
+    x1, x2 = (round(min(max(x / width_px, 0.0), 1.0), 5) for x in bbox_px[::2])
+    y1, y2 = (round(min(max(y / height_px, 0.0), 1.0), 5) for y in bbox_px[1::2])
+    return x1, y1, x2, y2

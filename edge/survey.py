@@ -1,0 +1,185 @@
+"""What a device file comes to: its field of view, what it sees, how exactly it places things."""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pymap3d
+
+from edge.accuracy import ce90_m, sigmas_m
+from edge.camera import Camera, FloatArray, in_picture, pixels_from_enu, rays_camera
+from edge.config import DeviceConfig
+from edge.georeference import METHOD, Placed, footprint, place
+from edge.messages import CovM2, RefusedError
+
+RANGES_M: Final = (20.0, 50.0, 100.0, 200.0, 500.0)
+_ELLIPSE_POINTS: Final = 48
+# 90 % of a Gaussian in a plane lie within so many sigmas.
+_NINE_IN_TEN: Final = 2.145966026289347
+_CENTIMETRE_LEVEL: Final = 7  # decimals of a degree
+
+
+class Sight(NamedTuple):
+    """How exactly a point on the ground at one range is placed."""
+
+    range_m: float  # on the ground, ahead of the lens
+    placed: Placed | None  # None: it does not lie in the picture, or at the horizon
+    ce90_m: float | None
+
+
+def locate(config: DeviceConfig, u: float, v: float) -> dict[str, Any]:
+    """Place one pixel.
+
+    Raises:
+        RefusedError: It lies outside the picture, or at or above the horizon.
+    """
+    camera = config.camera
+    pixels = np.array([[u, v]])
+    if not in_picture(pixels, camera)[0]:
+        msg = (
+            f"{config.path}: pixel ({u:g}, {v:g}) lies outside the picture of "
+            f"{camera.width_px} x {camera.height_px}"
+        )
+        raise RefusedError(msg)
+    placed = _place_one(config, pixels)
+    if placed is None:
+        msg = f"{config.path}: pixel ({u:g}, {v:g}) looks at or above the horizon"
+        raise RefusedError(msg)
+    return {
+        "lat": placed.lat,
+        "lon": placed.lon,
+        "alt_m": placed.alt_m,
+        "cov_m2": list(placed.cov_m2),
+        "ce90_m": ce90_m(placed.cov_m2),
+        "slant_m": placed.slant_m,
+        "grazing": placed.grazing,
+        "method": METHOD,
+    }
+
+
+def sights(config: DeviceConfig) -> list[Sight]:
+    """Place points on the ground ahead, at each of `RANGES_M`."""
+    camera, pose = config.camera, config.pose
+    heading = np.radians(pose.yaw_deg)
+    found = []
+    for range_m in RANGES_M:
+        ahead = [np.sin(heading) * range_m, np.cos(heading) * range_m]
+        point = np.array([[*ahead, config.ground.alt_m - pose.alt_m]])
+        pixels, in_front = pixels_from_enu(point, camera, pose)
+        seen = bool(in_front[0] and in_picture(pixels, camera)[0])
+        placed = _place_one(config, pixels) if seen else None
+        found.append(Sight(range_m, placed, None if placed is None else ce90_m(placed.cov_m2)))
+    return found
+
+
+def summary(config: DeviceConfig) -> dict[str, Any]:
+    """Say what was understood, for people and programs."""
+    camera = config.camera
+    across, up = _field_of_view_deg(camera)
+    area = footprint(camera, config.pose, config.ground)
+    return {
+        "device": config.device_id,
+        "sector": config.sector,
+        "kind": str(config.kind),
+        "video": str(config.source.video),
+        "detector": config.detector,
+        "camera": camera._asdict() | {"hfov_deg": round(across, 3), "vfov_deg": round(up, 3)},
+        "pose": config.pose._asdict(),
+        "pose_sigma": config.pose_sigma._asdict(),
+        "ground": config.ground._asdict(),
+        "height_m": round(config.pose.alt_m - config.ground.alt_m, 3),
+        "footprint": area,
+        "sights": [
+            {
+                "range_m": sight.range_m,
+                "in_picture": sight.placed is not None,
+                "ce90_m": None if sight.ce90_m is None else round(sight.ce90_m, 2),
+                "sigmas_m": (
+                    None
+                    if sight.placed is None
+                    else [round(sigma_m, 2) for sigma_m in sigmas_m(sight.placed.cov_m2)]
+                ),
+                "grazing": None if sight.placed is None else sight.placed.grazing,
+            }
+            for sight in sights(config)
+        ],
+    }
+
+
+def features(config: DeviceConfig) -> dict[str, Any]:
+    """Draw the device, what it sees and its 90 % error ellipses as GeoJSON."""
+    pose = config.pose
+    area = footprint(config.camera, pose, config.ground)
+    drawn = [
+        _feature(
+            {"type": "Point", "coordinates": [pose.lon, pose.lat]},
+            {"kind": "device", "name": config.device_id, "yaw_deg": pose.yaw_deg},
+        )
+    ]
+    if area is not None:
+        drawn.append(_feature(area, {"kind": "footprint", "name": config.device_id}))
+    drawn += [
+        _feature(
+            _ellipse(sight.placed),
+            {
+                "kind": "error",
+                "name": f"{sight.range_m:g} m",
+                "ce90_m": sight.ce90_m,
+                "grazing": sight.placed.grazing,
+            },
+        )
+        for sight in sights(config)
+        if sight.placed is not None
+    ]
+    return {"type": "FeatureCollection", "features": drawn}
+
+
+def _feature(geometry: object, properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def _place_one(config: DeviceConfig, pixels: FloatArray) -> Placed | None:
+    return place(
+        pixels,
+        config.camera,
+        config.pose,
+        config.pose_sigma,
+        config.ground,
+        pixel_sigma_px=config.detector.pixel_sigma,
+    )[0]
+
+
+def _field_of_view_deg(camera: Camera) -> tuple[float, float]:
+    """Return the angles between the rays through opposite edges of the picture."""
+    right, bottom = camera.width_px - 0.5, camera.height_px - 0.5
+    edges = np.array(
+        [
+            [-0.5, camera.cy_px],
+            [right, camera.cy_px],
+            [camera.cx_px, -0.5],
+            [camera.cx_px, bottom],
+        ]
+    )
+    rays = rays_camera(edges, camera)
+    across = np.degrees(np.arccos(np.clip(rays[0] @ rays[1], -1.0, 1.0)))
+    up = np.degrees(np.arccos(np.clip(rays[2] @ rays[3], -1.0, 1.0)))
+    return float(across), float(up)
+
+
+def _ellipse(placed: Placed) -> dict[str, Any]:
+    """Outline the ellipse that holds the truth with probability 0.9."""
+    angles = np.linspace(0.0, 2.0 * np.pi, _ELLIPSE_POINTS, endpoint=False)
+    circle = np.vstack((np.cos(angles), np.sin(angles))) * _NINE_IN_TEN
+    east_m, north_m = np.linalg.cholesky(_matrix(placed.cov_m2)) @ circle
+    lat, lon, _ = pymap3d.enu2geodetic(
+        east_m, north_m, np.zeros_like(east_m), placed.lat, placed.lon, placed.alt_m
+    )
+    ring = [
+        [round(float(x), _CENTIMETRE_LEVEL), round(float(y), _CENTIMETRE_LEVEL)]
+        for x, y in zip(lon, lat, strict=True)
+    ]
+    return {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+
+
+def _matrix(cov_m2: CovM2) -> FloatArray:
+    var_east, cov_east_north, var_north = cov_m2
+    return np.array([[var_east, cov_east_north], [cov_east_north, var_north]])

@@ -1,0 +1,91 @@
+"""What fusion says over MQTT: alerts, track lines, receipts, how it is."""
+
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from typing import Final
+
+from edge.messages import (
+    FUSION,
+    Alert,
+    AnyFieldMessage,
+    FusionStatus,
+    PositionMessage,
+    ReceiptsMessage,
+    Topic,
+    TrackUpdate,
+    UtcTime,
+    encode,
+)
+from fusion.engine import Counts
+from fusion.link import Link
+
+_VERSION: Final = version("tuanbien")
+
+
+class Announcer:
+    """Speaks for one sector, and remembers which alerts the broker has not taken yet."""
+
+    def __init__(self, sector_id: str, link: Link) -> None:
+        """Speak over this link."""
+        self._sector_id = sector_id
+        self._link = link
+        self._on_their_way: dict[int, str] = {}  # number of a message -> alert id
+
+    def alerts(self, alerts: Sequence[Alert]) -> None:
+        """Publish alerts that are not on their way yet."""
+        on_their_way = set(self._on_their_way.values())
+        for alert in alerts:
+            if alert.alert_id not in on_their_way:
+                number = self._link.publish(self._topic("alerts"), encode(alert), qos=1)
+                if number is not None:
+                    self._on_their_way[number] = alert.alert_id
+
+    @property
+    def waits(self) -> bool:
+        """Whether an alert is on its way to the broker."""
+        return bool(self._on_their_way)
+
+    def alerts_taken(self) -> list[str]:
+        """Return the alerts that the broker has taken since the last call."""
+        numbers = self._link.taken() & self._on_their_way.keys()
+        return [self._on_their_way.pop(number) for number in sorted(numbers)]
+
+    def tracks(self, updates: Iterable[TrackUpdate]) -> None:
+        """Publish track lines; who is not listening now misses them."""
+        for update in updates:
+            self._link.publish(self._topic("tracks"), encode(update), qos=0)
+
+    def receipts(self, messages: Iterable[AnyFieldMessage]) -> None:
+        """Tell each device what is on our disk: now it may forget it."""
+        by_sender: dict[str, list[str]] = {}
+        for message in messages:
+            sender = message.unit_id if isinstance(message, PositionMessage) else message.device_id
+            by_sender.setdefault(sender, []).append(message.message_id)
+        for sender, message_ids in by_sender.items():
+            receipts = ReceiptsMessage(v=1, message_ids=tuple(message_ids))
+            topic = Topic(self._sector_id, sender, "receipts")
+            self._link.publish(str(topic), encode(receipts), qos=1)
+
+    def status(self, counts: Counts, *, rejected: int, at: UtcTime, online: bool) -> None:
+        """Tell how fusion is; that it goes offline is waited for a little."""
+        status = FusionStatus(
+            v=1,
+            sector=self._sector_id,
+            online=online,
+            at=at,
+            version=_VERSION,
+            messages=counts.messages,
+            detections=counts.detections,
+            rejected=rejected,
+            duplicates=counts.duplicates,
+            late=counts.late,
+            tracks=counts.tracks,
+            alerts=counts.alerts,
+        )
+        if online:
+            self._link.publish(self._topic("status"), encode(status), qos=1, retain=True)
+        else:
+            self._link.publish_last(self._topic("status"), encode(status))
+
+    def _topic(self, kind: str) -> str:
+        return str(Topic(self._sector_id, FUSION, kind))

@@ -1,0 +1,172 @@
+"""`tuanbien fusion …`: serve a sector, replay or record messages, check a sector, show schemas."""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from edge.messages import RefusedError, UtcTime, json_schemas
+from fusion.replay import replay
+from fusion.sector import load_sector
+from fusion.survey import drawn, understood
+
+DEFAULT_BROKER: Final = "mqtt://127.0.0.1:1883"
+DEFAULT_STORE: Final = "sqlite:///tuanbien.db"
+DEFAULT_JOURNAL: Final = "journal"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; return its exit status."""
+    arguments = _parser().parse_args(argv)
+    return int(arguments.run(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tuanbien fusion", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="run the service of one sector")
+    serve.add_argument("sector", type=Path, metavar="SECTOR.toml")
+    _add_broker(serve)
+    serve.add_argument(
+        "--store",
+        default=os.environ.get("TUANBIEN_STORE", DEFAULT_STORE),
+        help="database (TUANBIEN_STORE; default: %(default)s)",
+    )
+    serve.add_argument(
+        "--journal",
+        type=Path,
+        default=Path(os.environ.get("TUANBIEN_JOURNAL", DEFAULT_JOURNAL)),
+        metavar="DIR",
+        help="every accepted message is kept here (TUANBIEN_JOURNAL; default: %(default)s)",
+    )
+    _add_clock(serve)
+    serve.set_defaults(run=_serve)
+
+    again = commands.add_parser("replay", help="run a recording through the engine")
+    again.add_argument("sector", type=Path, metavar="SECTOR.toml")
+    again.add_argument("messages", type=Path, metavar="MESSAGES.jsonl")
+    again.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the results")
+    again.add_argument("--rules", type=Path, metavar="FILE", help="[rules.*] tables that win")
+    again.add_argument("--watchlist", type=Path, metavar="FILE", help="not built yet: refused")
+    again.set_defaults(run=_replay)
+
+    record = commands.add_parser("record", help="write the live messages as a recording")
+    record.add_argument("sector", type=Path, metavar="SECTOR.toml")
+    record.add_argument("out", type=Path, metavar="MESSAGES.jsonl")
+    _add_broker(record)
+    _add_clock(record)
+    record.set_defaults(run=_record)
+
+    check = commands.add_parser("check", help="say what was understood of a sector")
+    check.add_argument("sector", type=Path, metavar="SECTOR.toml")
+    check.add_argument("--geojson", type=Path, metavar="FILE", help="write it as GeoJSON too")
+    check.set_defaults(run=_check)
+
+    schema = commands.add_parser("schema", help="print the JSON Schemas of all messages")
+    schema.set_defaults(run=_schema)
+    return parser
+
+
+def _add_broker(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--broker",
+        default=os.environ.get("TUANBIEN_BROKER", DEFAULT_BROKER),
+        metavar="URL",
+        help="MQTT broker (TUANBIEN_BROKER; default: %(default)s)",
+    )
+
+
+def _add_clock(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--clock-offset-s",
+        type=float,
+        default=0.0,
+        metavar="FLOAT",
+        help="for exercises: seconds added to this machine's clock",
+    )
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from fusion.ingest import serve  # noqa: PLC0415 - replay and check need no database
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    serve(
+        load_sector(arguments.sector),
+        broker_url=arguments.broker,
+        store_url=arguments.store,
+        journal_dir=arguments.journal,
+        clock=partial(UtcTime.read_clock, offset_s=arguments.clock_offset_s),
+        stop=_stopped_by_signal(),
+    )
+    return 0
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    from fusion.ingest import record  # noqa: PLC0415 - replay and check need no broker
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    count = record(
+        arguments.broker,
+        load_sector(arguments.sector).id,
+        arguments.out,
+        partial(UtcTime.read_clock, offset_s=arguments.clock_offset_s),
+        _stopped_by_signal(),
+    )
+    print(json.dumps({"messages": count, "file": str(arguments.out)}))
+    return 0
+
+
+def _stopped_by_signal() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    if arguments.watchlist is not None:
+        msg = f"--watchlist {arguments.watchlist}: this version has no watchlist yet"
+        raise RefusedError(msg)
+    sector = load_sector(arguments.sector, rules_file=arguments.rules)
+    summary = replay(sector, _lines(arguments.messages), arguments.out)
+    print(json.dumps(summary))
+    return 0
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            yield from file
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror or error})"
+        raise RefusedError(msg) from error
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    sector = load_sector(arguments.sector)
+    print(json.dumps(understood(sector), ensure_ascii=False, indent=2))
+    if arguments.geojson is not None:
+        _write_json(arguments.geojson, drawn(sector))
+    return 0
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(value, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        msg = f"{path}: cannot be written ({error.strerror or error})"
+        raise RefusedError(msg) from error
+
+
+def _schema(_: argparse.Namespace) -> int:
+    json.dump(json_schemas(), sys.stdout, indent=2, ensure_ascii=False)
+    print()
+    return 0

@@ -1,0 +1,178 @@
+"""The picture at one event time: tracks, units and cases, and how a message changes it.
+
+Looks, unit fixes and ticks must come in order of their time; `fusion.engine` sees to that. All
+values inside are immutable, so that a copy (a checkpoint) is as cheap as its dicts.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+from msgspec.structs import replace
+
+from edge.messages import TrackUpdate, UtcTime
+from fusion.events import HeldBecause
+from fusion.incidents import Case, Held, Walk, case_of, joined, opened
+from fusion.local_frame import Metres
+from fusion.sector import Sector
+from fusion.situation.crossing import Sight, observe
+from fusion.situation.groups import company
+from fusion.situation.patrols import Unit, UnitFix, compared, explaining, may_explain
+from fusion.situation.places import open_crossing_point
+from fusion.tracking.fixes import Look
+from fusion.tracking.track import Track
+from fusion.tracking.tracker import Tracker
+
+TICK_S: Final = 0.5  # event time advances on this grid, whatever the clock does
+_MET_S: Final = 5.0  # a track not seen for longer is not compared with a unit's fix
+_UNIT_KEPT_S: Final = 600.0
+
+
+class Core:
+    """A sector's picture. `cases` holds every case younger than `case_kept_s`."""
+
+    def __init__(self, sector: Sector) -> None:
+        """Begin with an empty picture, before all time."""
+        self._sector = sector
+        self._rules = sector.rules
+        self.tracker = Tracker(sector.frame, sector.rules.tracking)
+        self.units: dict[str, Unit] = {}
+        self.cases: dict[str, Case] = {}
+        self.revision = 0  # grows whenever a case changes
+        self._next_tick = -math.inf
+        self.case_kept_s = sector.rules.time.horizon_s + _UNIT_KEPT_S
+
+    def copy(self) -> "Core":
+        """Return an independent copy that shares all values."""
+        twin = Core(self._sector)
+        twin.tracker = self.tracker.copy()
+        twin.units = dict(self.units)
+        twin.cases = dict(self.cases)
+        twin.revision = self.revision
+        twin._next_tick = self._next_tick
+        return twin
+
+    @property
+    def is_still(self) -> bool:
+        """Tell whether time alone can change nothing that is told to others."""
+        waiting = any(case.waits_until_s is not None for case in self.cases.values())
+        return not self.tracker.tracks and not waiting
+
+    def advance(self, to_s: float, told: Callable[[tuple[TrackUpdate, ...]], None]) -> None:
+        """Let event time pass up to an instant (inclusive), tick by tick while anything lives."""
+        while True:
+            if self.is_still:
+                # Skip the gap: nothing happens in it.
+                self._next_tick = max(self._next_tick, grid_after(to_s))
+                return
+            if self._next_tick > to_s:
+                return
+            told(self._tick(self._next_tick))
+            self._next_tick = grid_after(self._next_tick)
+
+    def take(self, item: Look | UnitFix) -> tuple[TrackUpdate, ...]:
+        """Take in what a device saw or where a unit is; event time must have advanced to it."""
+        if isinstance(item, UnitFix):
+            self._met(item)
+            return ()
+        step = self.tracker.look(item)
+        for track in step.updated:
+            self._watch(track, item)
+        return step.lines
+
+    def _tick(self, at_s: float) -> tuple[TrackUpdate, ...]:
+        lines = self.tracker.tick(at_s)
+        for case in list(self.cases.values()):
+            if case.waits_until_s is not None and at_s >= case.waits_until_s:
+                self._judge(case, at_s)
+            elif at_s - case.updated_s > self.case_kept_s:
+                del self.cases[case.id]
+        for unit in list(self.units.values()):
+            if at_s - unit.fixes[-1].at_s > _UNIT_KEPT_S:
+                del self.units[unit.unit_id]
+        return lines
+
+    def _watch(self, track: Track, look: Look) -> None:
+        """Hold a track that was just seen against the line."""
+        motion = track.motion
+        at = Metres(motion.x_m, motion.y_m)
+        sight = Sight(look.at_s, at, motion.a, track.bias, look.device)
+        watch, crossing = observe(
+            track.watch, sight, self._sector.border, self._rules.crossing,
+            confirmed=track.confirmed,
+        )  # fmt: skip
+        # A merge or another fix of this look cannot have touched it: one fix a track and look.
+        track = replace(track, watch=watch)
+        self.tracker.keep(track)
+        if crossing is None or track.label not in self._rules.crossing.labels:
+            return
+        when = UtcTime.from_epoch_s(look.at_s)
+        zone = open_crossing_point(self._sector, crossing.over, when)
+        others = [(one, self.tracker.at(one, look.at_s)) for one in self._around(track)]
+        with_it = company(track, others, look.at_s, self._rules.groups)
+        walk = Walk(track, crossing, with_it, None if zone is None else zone.id)
+        known = case_of(self.cases.values(), walk, self._rules.groups)
+        case = opened(walk) if known is None else joined(known, walk)
+        self._keep(case)
+        self._judge(case, look.at_s)
+
+    def _around(self, track: Track) -> list[Track]:
+        """Return the tracks of a group's possible extent."""
+        reach_m = 10.0 * self._rules.groups.link_m
+        x_m, y_m = track.motion.x_m, track.motion.y_m
+        return [
+            one
+            for one in self.tracker.tracks.values()
+            if abs(one.motion.x_m - x_m) <= reach_m and abs(one.motion.y_m - y_m) <= reach_m
+        ]
+
+    def _met(self, fix: UnitFix) -> None:
+        """Compare the tracks of this instant with where one of our units is."""
+        unit = self.units.get(fix.unit_id, Unit(fix.unit_id)).after(fix)
+        self.units[fix.unit_id] = unit
+        for track in list(self.tracker.tracks.values()):
+            if fix.at_s - track.seen_s > _MET_S:
+                continue
+            motion = self.tracker.at(track, fix.at_s)
+            noted = compared(track, motion, unit, self._rules.patrols)
+            if noted is not None:
+                self.tracker.keep(noted)
+        for case in list(self.cases.values()):
+            if fix.at_s - case.opened_s <= self._rules.patrols.hold_s:
+                self._judge(case, fix.at_s)
+
+    def _judge(self, case: Case, at_s: float) -> None:
+        """Decide anew what holds a case back: the place, a patrol, or nothing."""
+        members = tuple(
+            self.tracker.tracks[one] for one in case.track_ids if one in self.tracker.tracks
+        )
+        held, waits_until_s = case.held, None
+        if case.zone_id is not None:
+            held = Held(HeldBecause.LAWFUL, case.zone_id)
+        elif (unit_id := explaining(members)) is not None:
+            held = Held(HeldBecause.OWN_FORCE, unit_id)
+        elif members:
+            held = None
+            ends_s = case.opened_s + self._rules.patrols.hold_s
+            if not case.free and at_s < ends_s and self._may_be_ours(members, at_s):
+                waits_until_s = ends_s
+        free = case.free or (held is None and waits_until_s is None)
+        judged = replace(case, held=held, waits_until_s=waits_until_s, free=free)
+        if judged != case:
+            self._keep(replace(judged, decided_s=at_s))
+
+    def _may_be_ours(self, members: tuple[Track, ...], at_s: float) -> bool:
+        return any(
+            may_explain(track, self.tracker.at(track, at_s), at_s, unit, self._rules.patrols)
+            for unit in self.units.values()
+            for track in members
+        )
+
+    def _keep(self, case: Case) -> None:
+        self.cases[case.id] = case
+        self.revision += 1
+
+
+def grid_after(at_s: float) -> float:
+    """Return the first tick later than an instant."""
+    return (math.floor(at_s / TICK_S) + 1.0) * TICK_S

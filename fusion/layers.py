@@ -1,0 +1,231 @@
+"""Read a sector's GeoJSON layers and refuse, with file, feature and value, what cannot be meant.
+
+RFC 7946: longitude first, WGS 84. This is one of the few files that flip the order.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from edge.messages import RefusedError
+
+FeatureCollection = dict[str, Any]
+LatLon = tuple[float, float]
+_WGS84_NAMES = {"urn:ogc:def:crs:OGC:1.3:CRS84", "EPSG:4326", "urn:ogc:def:crs:EPSG::4326"}
+_POLE_DEG, _HALF_TURN_DEG = 90.0, 180.0
+_RING_MIN = 4  # positions, the last of them the first again
+_DENSE_DEG = 0.005  # about 500 m: a straight line in degrees bends by 2 mm against a geodesic
+
+
+class Feature(NamedTuple):
+    """One feature, checked: where it stands, its properties, its lines of `(lat, lon)`."""
+
+    where: str  # `trails.geojson: feature 3`
+    id: str | None
+    properties: dict[str, Any]
+    lines: tuple[tuple[LatLon, ...], ...]  # one for a line or point, the rings of a polygon
+
+    def refuse(self, what: str) -> NoReturn:
+        """Refuse this feature, by name.
+
+        Raises:
+            RefusedError: Always.
+        """
+        msg = f"{self.where}: {what}"
+        raise RefusedError(msg)
+
+    def text(self, key: str) -> str | None:
+        """Return a text property; a number is taken as its text.
+
+        Raises:
+            RefusedError: It is neither.
+        """
+        value = self.properties.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            self.refuse(f"{key} {value!r} is not a text")
+        return str(value)
+
+    def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
+        """Return a property that must be one of a few words.
+
+        Raises:
+            RefusedError: It is missing without a default, or another word.
+        """
+        value = self.properties.get(key)
+        if value is None:
+            value = default
+        if value not in allowed:
+            words = " | ".join(allowed)
+            said = f"{key} is missing" if value is None else f"{key} {value!r} is unknown"
+            self.refuse(f"{said}; it must be {words}")
+        return str(value)
+
+    def positive(self, key: str, default: float) -> float:
+        """Return a property that must be a number above zero.
+
+        Raises:
+            RefusedError: It is not.
+        """
+        value = self.properties.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.refuse(f"{key} {value!r} is not a number")
+        if not (math.isfinite(value) and value > 0.0):
+            self.refuse(f"{key} {value!r} is not a number above 0")
+        return float(value)
+
+
+def read_layer(path: Path) -> FeatureCollection:
+    """Read a FeatureCollection.
+
+    Raises:
+        RefusedError: There is no such file, or it is no GeoJSON FeatureCollection in WGS 84.
+    """
+    try:
+        layer = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror or error})"
+        raise RefusedError(msg) from error
+    except (ValueError, RecursionError) as error:
+        msg = f"{path}: is not JSON ({error})"
+        raise RefusedError(msg) from error
+    if not isinstance(layer, dict) or layer.get("type") != "FeatureCollection":
+        msg = f"{path}: is not a GeoJSON FeatureCollection"
+        raise RefusedError(msg)
+    if not isinstance(layer.get("features"), list):
+        msg = f"{path}: features is not a list"
+        raise RefusedError(msg)
+    _check_crs(path, layer)
+    return layer
+
+
+def features(path: Path, layer: FeatureCollection, geometry: str) -> Iterator[Feature]:
+    """Check and yield the features of a layer, all of one geometry type.
+
+    Raises:
+        RefusedError: A feature is broken; the sentence names it by its index, counted from 0.
+    """
+    seen: set[str] = set()
+    for index, raw in enumerate(layer["features"]):
+        feature = _feature(f"{path}: feature {index}", raw, geometry)
+        if feature.id is not None and feature.id in seen:
+            feature.refuse(f"id {feature.id!r} was used before")
+        seen.add(feature.id or "")
+        yield feature
+
+
+def dense(line: tuple[LatLon, ...]) -> Iterator[LatLon]:
+    """Yield the points of a line and, on long segments, points between (straight in degrees)."""
+    yield line[0]
+    for (lat, lon), (next_lat, next_lon) in pairwise(line):
+        span_deg = max(abs(next_lat - lat), abs(next_lon - lon))
+        parts = max(1, math.ceil(span_deg / _DENSE_DEG))
+        for part in range(1, parts):
+            share = part / parts
+            yield lat + share * (next_lat - lat), lon + share * (next_lon - lon)
+        yield next_lat, next_lon
+
+
+def _no_constant(name: str) -> float:
+    msg = f"{name} is no JSON number"
+    raise ValueError(msg)
+
+
+def _check_crs(path: Path, layer: FeatureCollection) -> None:
+    """Refuse another datum: VN-2000 taken for WGS 84 would be wrong by 224 m."""
+    crs = layer.get("crs")
+    if crs is None:
+        return
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    name = properties.get("name") if isinstance(properties, dict) else None
+    if name not in _WGS84_NAMES:
+        msg = f"{path}: crs {name!r} is not WGS 84, which GeoJSON must be"
+        raise RefusedError(msg)
+
+
+def _feature(where: str, raw: object, geometry: str) -> Feature:
+    if not isinstance(raw, dict) or raw.get("type") != "Feature":
+        msg = f"{where}: is not a GeoJSON Feature"
+        raise RefusedError(msg)
+    shape = raw.get("geometry")
+    kind = shape.get("type") if isinstance(shape, dict) else None
+    if not isinstance(shape, dict) or kind != geometry:
+        msg = f"{where}: geometry is a {kind}, it must be a {geometry}"
+        raise RefusedError(msg)
+    properties = raw.get("properties")
+    if properties is None:
+        properties = {}
+    if not isinstance(properties, dict):
+        msg = f"{where}: properties {properties!r} is not an object"
+        raise RefusedError(msg)
+    read = _GEOMETRIES[geometry]
+    feature = Feature(where, None, properties, read(where, shape.get("coordinates")))
+    return feature._replace(id=feature.text("id") or _own_id(where, raw.get("id")))
+
+
+def _own_id(where: str, value: object) -> str | None:
+    if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):
+        return None if value is None else str(value)
+    msg = f"{where}: id {value!r} is not a text"
+    raise RefusedError(msg)
+
+
+def _position(where: str, raw: object) -> LatLon:
+    numbers = raw if isinstance(raw, list) else []
+    if len(numbers) not in {2, 3} or not all(
+        isinstance(number, int | float) and not isinstance(number, bool) for number in numbers
+    ):
+        msg = f"{where}: {raw!r} is not a position [longitude, latitude]"
+        raise RefusedError(msg)
+    lon, lat = float(numbers[0]), float(numbers[1])
+    if not (abs(lon) <= _HALF_TURN_DEG and abs(lat) <= _POLE_DEG):
+        swapped = abs(lon) <= _POLE_DEG and abs(lat) <= _HALF_TURN_DEG
+        hint = "longitude and latitude swapped" if swapped else "metres of a projection"
+        hint = f"are these {hint}?"
+        msg = f"{where}: [longitude {lon}, latitude {lat}] lies outside WGS 84; {hint}"
+        raise RefusedError(msg)
+    return lat, lon
+
+
+def _positions(where: str, raw: object) -> tuple[LatLon, ...]:
+    if not isinstance(raw, list):
+        msg = f"{where}: coordinates {raw!r} is not a list of positions"
+        raise RefusedError(msg)
+    points = [_position(where, item) for item in raw]
+    # A vertex given twice has no direction and adds nothing.
+    return tuple(p for i, p in enumerate(points) if i == 0 or p != points[i - 1])
+
+
+def _line(where: str, raw: object) -> tuple[tuple[LatLon, ...], ...]:
+    points = _positions(where, raw)
+    if len(points) < 2:  # noqa: PLR2004 - a line has two ends
+        msg = f"{where}: a line needs two different positions, this has {len(points)}"
+        raise RefusedError(msg)
+    return (points,)
+
+
+def _rings(where: str, raw: object) -> tuple[tuple[LatLon, ...], ...]:
+    if not isinstance(raw, list) or not raw:
+        msg = f"{where}: coordinates of a Polygon must be a list of rings"
+        raise RefusedError(msg)
+    rings = tuple(_positions(where, ring) for ring in raw)
+    for ring in rings:
+        if len(ring) < _RING_MIN or ring[0] != ring[-1]:
+            msg = f"{where}: a ring needs 3 different positions and must end where it began"
+            raise RefusedError(msg)
+    return rings
+
+
+def _point(where: str, raw: object) -> tuple[tuple[LatLon, ...], ...]:
+    return ((_position(where, raw),),)
+
+
+_GEOMETRIES: dict[str, Callable[[str, object], tuple[tuple[LatLon, ...], ...]]] = {
+    "LineString": _line,
+    "Polygon": _rings,
+    "Point": _point,
+}

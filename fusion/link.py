@@ -1,0 +1,244 @@
+"""The fusion side of MQTT: the one file of `fusion` that knows paho.
+
+Runs in paho's own thread and connects again by itself. A message stays the broker's until we
+acknowledge it, so what we have not written down comes again.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge.messages import FUSION, ROOT, RefusedError
+
+DEFAULT_PORT: Final = 1883
+KINDS: Final = ("detections", "status", "evidence", "position")  # what devices send
+_KEEPALIVE_S: Final = 15
+_CONNECT_TIMEOUT_S: Final = 3.0
+_RETRY_S: Final = (1, 8)  # first and longest wait before the next try
+_INBOX: Final = 4096  # messages; beyond, the network waits for us
+_FAREWELL_S: Final = 2.0
+_log = logging.getLogger(__name__)
+
+
+class Delivery(NamedTuple):
+    """A message from the broker, not acknowledged yet."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    mid: int
+    connection: int  # of which connection `mid` is a number
+    retained: bool  # the broker had kept it: it is not from just now
+
+
+def field_topics(sector_id: str) -> list[str]:
+    """Return what to subscribe to for everything that a sector's devices and patrols send."""
+    return [f"{ROOT}/{sector_id}/+/{kind}" for kind in KINDS]
+
+
+def is_ours(topic: str) -> bool:
+    """Tell fusion's own messages, which come back with what devices send."""
+    return topic.split("/")[-2:-1] == [FUSION]
+
+
+class Link:
+    """A connection to a broker, kept up: subscriptions in, messages out."""
+
+    def __init__(
+        self,
+        broker_url: str,
+        *,
+        topics: Sequence[str],
+        session: str | None,
+        will: tuple[str, bytes] | None = None,
+    ) -> None:
+        """Prepare; nothing is connected before `start`.
+
+        Args:
+            broker_url: `mqtt://[user:password@]host[:port]`.
+            topics: What to subscribe to, QoS 1.
+            session: Under this name the broker keeps what comes while we are away; None to be
+                told only what comes while we are there.
+            will: Topic and payload that the broker tells everybody (retained) when we vanish.
+
+        Raises:
+            RefusedError: The address is something else.
+        """
+        self._topics = [(topic, 1) for topic in topics]
+        self._inbox: queue.Queue[Delivery] = queue.Queue(_INBOX)
+        self._acknowledged: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        self._connection = 0
+        self._held: set[int] = set()  # numbers of this connection's unacknowledged messages
+        self._away_said = False
+        host, port, user, password = _parse(broker_url)
+        self.address = f"mqtt://{host}:{port}"  # for people: without the password
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=session or "",
+            clean_session=session is None,
+            protocol=paho.MQTTv311,
+            manual_ack=True,
+        )
+        if user is not None:
+            self._client.username_pw_set(user, password)
+        if will is not None:
+            self._client.will_set(*will, qos=1, retain=True)
+        self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        self._client.on_publish = self._on_publish
+        self._client.reconnect_delay_set(*_RETRY_S)
+        self._client.connect_timeout = _CONNECT_TIMEOUT_S
+        self._client.connect_async(host, port, _KEEPALIVE_S)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there now."""
+        return self._client.is_connected()
+
+    def start(self) -> None:
+        """Connect in the background, and again whenever the connection breaks."""
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Disconnect and end the thread."""
+        self._closing.set()
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def receive(self, *, at_most: int, within_s: float) -> list[Delivery]:
+        """Wait for a message; return it and what else has come, in that order."""
+        deliveries: list[Delivery] = []
+        try:
+            deliveries.append(self._inbox.get(timeout=within_s))
+            while len(deliveries) < at_most:
+                deliveries.append(self._inbox.get_nowait())
+        except queue.Empty:
+            pass
+        return deliveries
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        """Tell the broker that a message is ours now.
+
+        One from a connection that broke since then is left out: the broker sends it again, and
+        its number may by now be another message's.
+        """
+        if delivery.qos > 0 and delivery.connection == self._connection:
+            self._held.discard(delivery.mid)  # first: the broker may give the number away at once
+            self._client.ack(delivery.mid, delivery.qos)
+
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> int | None:
+        """Send a message; return its number, which `taken` tells one day, or None: not sent.
+
+        With QoS 1 it waits in memory while the broker is away; with QoS 0 it is lost then.
+        """
+        info = self._client.publish(topic, payload, qos, retain)
+        waits = qos > 0 and info.rc == MQTTErrorCode.MQTT_ERR_NO_CONN
+        return info.mid if waits or info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+
+    def publish_last(self, topic: str, payload: bytes) -> None:
+        """Send a retained message and wait a little until the broker has it."""
+        info = self._client.publish(topic, payload, 1, retain=True)
+        if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            info.wait_for_publish(_FAREWELL_S)
+
+    def taken(self) -> set[int]:
+        """Return the numbers of the messages that the broker has taken since the last call."""
+        numbers: set[int] = set()
+        try:
+            while True:
+                numbers.add(self._acknowledged.get_nowait())
+        except queue.Empty:
+            return numbers
+
+    # -- called by paho's thread -------------------------------------------------------------
+
+    def _on_connect(
+        self,
+        client: paho.Client,
+        _data: object,
+        _flags: object,
+        reason: ReasonCode,
+        _properties: object,
+    ) -> None:
+        self._connection += 1
+        self._held.clear()
+        if reason.is_failure:
+            self._say_away(str(reason))
+            return
+        self._away_said = False
+        _log.info("connected to broker %s", self.address)
+        client.subscribe(self._topics)
+
+    def _on_connect_fail(self, _client: object, _data: object) -> None:
+        self._say_away("nobody answers there")
+
+    def _on_disconnect(
+        self,
+        _client: object,
+        _data: object,
+        _flags: object,
+        reason: ReasonCode,
+        _properties: object,
+    ) -> None:
+        if reason.is_failure:
+            self._say_away(str(reason))
+
+    def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""  # refused as none of ours; an exception here would end paho's thread
+        delivery = Delivery(
+            topic,
+            bytes(message.payload),
+            message.qos,
+            message.mid,
+            self._connection,
+            message.retain,
+        )
+        if message.qos > 0:
+            if message.mid in self._held:
+                return  # the broker grew impatient: we have it and are at it
+            self._held.add(message.mid)
+        while not self._closing.is_set():
+            try:
+                self._inbox.put(delivery, timeout=0.5)
+            except queue.Full:
+                continue
+            break
+
+    def _on_publish(
+        self, _client: object, _data: object, mid: int, _reason: object, _properties: object
+    ) -> None:
+        self._acknowledged.put(mid)
+
+    def _say_away(self, why: str) -> None:
+        if not self._away_said:
+            _log.warning("broker %s cannot be reached (%s); trying on", self.address, why)
+        self._away_said = True
+
+
+def _parse(broker_url: str) -> tuple[str, int, str | None, str | None]:
+    """Return host, port, user and password."""
+    try:
+        parts = urlsplit(broker_url)
+        port = DEFAULT_PORT if parts.port is None else parts.port
+    except ValueError:
+        port = 0
+    if not port or parts.scheme != "mqtt" or not parts.hostname or parts.path not in {"", "/"}:
+        shown = broker_url.rpartition("@")[2]  # no password on the screen
+        msg = f"the broker's address {shown!r} is not mqtt://host[:port]"
+        raise RefusedError(msg)
+    user = None if parts.username is None else unquote(parts.username)
+    password = None if parts.password is None else unquote(parts.password)
+    return parts.hostname, port, user, password

@@ -1,0 +1,109 @@
+"""Rules as data: the `[rules.*]` tables of sector.toml, each value with its default.
+
+Unknown keys are refused, so that a typing error cannot silently leave a rule at its default.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from edge.messages import NotNegative, Positive, RefusedError, Severity
+
+_Confidence = Annotated[float, Meta(gt=0.5, lt=1.0)]
+_SmallProbability = Annotated[float, Meta(gt=0.0, lt=0.5)]
+
+
+class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of rules."""
+
+
+class TimeRule(Rule, frozen=True, kw_only=True):
+    """`[rules.time]`: how the engine deals with the order of arrival."""
+
+    horizon_s: Annotated[float, Meta(ge=10.0, le=86_400.0)] = 900.0  # later messages are `late`
+    hold_back_s: Annotated[float, Meta(ge=0.0, le=60.0)] = 0.5  # absorbs ordinary jitter
+    clock_ahead_s: Positive = 60.0  # captured_at may lie so far after received_at
+
+
+class TrackingRule(Rule, frozen=True, kw_only=True):
+    """`[rules.tracking]`: from detections to tracks."""
+
+    gate: Positive = 13.8155  # chi-squared, 2 degrees of freedom: 0.999
+    confirm_hits: Annotated[int, Meta(ge=1, le=5)] = 3  # of the last 5 looks
+    tentative_s: Positive = 3.0  # an unconfirmed track dies so long after its last detection
+    coast_s: Positive = 10.0  # a confirmed one
+    coasting_after_s: Positive = 1.5  # without a detection its lines say `coasting`
+    max_sigma_m: Positive = 150.0  # vaguer detections are counted, not tracked
+    person_noise: Positive = 0.3  # white acceleration noise, m²/s³ (DOMAIN.md 5.2)
+    animal_noise: Positive = 0.5
+    vehicle_noise: Positive = 3.0
+    merge_s: Positive = 2.0  # two tracks lying on one another so long are one
+
+
+class CrossingRule(Rule, frozen=True, kw_only=True):
+    """`[rules.crossing]`: who crossed the line."""
+
+    labels: tuple[str, ...] = ("person",)
+    min_probability: _Confidence = 0.95  # of having been on one side and now being on the other
+    min_detections: Annotated[int, Meta(ge=1)] = 2  # that support it, one after the other
+    sustain_s: NotNegative = 0.5  # over at least so long
+    false_alarm: _SmallProbability = 1e-3  # a walker along the line, over all comparisons made
+    memory_s: Positive = 60.0  # how far back the step over the line is looked for
+    severity_outbound: Severity = Severity.HIGH
+    severity_inbound: Severity = Severity.MEDIUM
+
+
+class GroupsRule(Rule, frozen=True, kw_only=True):
+    """`[rules.groups]`: who belongs together."""
+
+    link_m: Positive = 20.0  # to the next of the group
+    link_speed_mps: Positive = 1.0  # difference of velocities
+    link_s: Positive = 15.0  # over the line at the same place within so long
+
+
+class PatrolsRule(Rule, frozen=True, kw_only=True):
+    """`[rules.patrols]`: what our own positions explain."""
+
+    spread_m: NotNegative = 15.0  # members walk so far from the one who carries the receiver
+    speed_mps: Positive = 1.0  # difference of velocities; also how fast an old fix grows vague
+    max_age_s: Positive = 60.0  # an older fix explains nothing
+    hold_s: Positive = 60.0  # how long an alert waits for the fix that confirms or clears it
+
+
+class PlaceRule(Rule, frozen=True, kw_only=True):
+    """`[rules.place]`: how a place is named."""
+
+    trail_tolerance_m: NotNegative = 30.0
+
+
+class Rules(Rule, frozen=True, kw_only=True):
+    """All rules of a sector."""
+
+    time: TimeRule = TimeRule()
+    tracking: TrackingRule = TrackingRule()
+    crossing: CrossingRule = CrossingRule()
+    groups: GroupsRule = GroupsRule()
+    patrols: PatrolsRule = PatrolsRule()
+    place: PlaceRule = PlaceRule()
+
+
+def read_rules(
+    tables: Mapping[str, Any], *, where: str, over: Mapping[str, Any] | None = None
+) -> Rules:
+    """Turn `[rules.*]` tables into rules; `over` are tables whose keys win (`--rules`).
+
+    Raises:
+        RefusedError: An unknown rule or key, or a value out of range.
+    """
+    merged: dict[str, Any] = {name: value for name, value in tables.items()}  # noqa: C416 - copy
+    for name, table in (over or {}).items():
+        below = merged.get(name, {})
+        both = isinstance(below, Mapping) and isinstance(table, Mapping)
+        merged[name] = {**below, **table} if both else table
+    try:
+        return msgspec.convert(merged, Rules)
+    except msgspec.ValidationError as error:
+        msg = f"{where}: [rules]: {error}"
+        raise RefusedError(msg) from error

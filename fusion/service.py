@@ -1,0 +1,259 @@
+"""The running fusion service: MQTT -> journal -> engine -> store -> MQTT.
+
+Order is everything. A message is written to the journal and flushed to the disk before the broker
+may forget it; then the engine steps; then what happened is saved, with the place in the journal,
+in one transaction; only then is it published. So whatever dies, the next start finds a message
+either at the broker or in the journal, and knows which of them the store has seen.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
+
+from edge.messages import AnyFieldMessage, InvalidMessageError, UtcTime, decode
+from fusion.announcer import Announcer
+from fusion.engine import Engine
+from fusion.events import Event, MessageRefused, TracksUpdated
+from fusion.journal import Journal, Position, Recorded
+from fusion.link import Delivery, Link, is_ours
+from fusion.saving import Rejection
+from fusion.sector import Sector
+from fusion.store import Store, StoreUnavailableError
+
+Clock = Callable[[], UtcTime]
+
+TICK_S: Final = 0.5
+STATUS_S: Final = 5.0
+BATCH: Final = 256  # messages that share one flush to the disk and one transaction
+RECOVERY_HORIZONS: Final = 2.0  # how much of the journal rebuilds the engine's state
+_NOTE_S: Final = 0.02  # an alert that was taken is noted so soon: else a restart repeats it
+_RETRY_S: Final = (0.2, 5.0)  # first and longest wait for a disk or database that refuses
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+
+
+class _StoppedError(Exception):
+    """`stop` came while a disk or database kept refusing, or during recovery."""
+
+
+class _Accepted(NamedTuple):
+    recorded: Recorded
+    message: AnyFieldMessage
+
+
+class Service:
+    """One sector's engine and what it is wired to. Everything runs in the caller's thread."""
+
+    def __init__(  # noqa: PLR0913 - what a service is wired to
+        self,
+        sector: Sector,
+        *,
+        link: Link,
+        journal: Journal,
+        store: Store,
+        clock: Clock,
+        stop: threading.Event,
+    ) -> None:
+        """Wire the parts; they stay the caller's to close."""
+        self._sector = sector
+        self._link = link
+        self._journal = journal
+        self._store = store
+        self._clock = clock
+        self._stop = stop
+        self._engine = Engine(sector)
+        self._announcer = Announcer(sector.id, link)
+        self._last_fault = ""
+        self._rejected = sum(store.rejected(sector.id).values())
+
+    def run(self) -> None:
+        """Recover, then serve until `stop`."""
+        try:
+            self._recover()
+            self._link.start()
+            try:
+                self._serve()
+            finally:
+                self._say_status(online=False)
+                self._note_taken()
+                self._link.stop()
+        except _StoppedError:
+            _log.warning("stopped while it waited: the journal has what the store has not")
+
+    def _serve(self) -> None:
+        next_tick_s = next_status_s = time.monotonic()
+        while not self._stop.is_set():
+            wait_s = max(0.0, next_tick_s - time.monotonic())
+            if self._announcer.waits:
+                wait_s = min(wait_s, _NOTE_S)
+            deliveries = self._link.receive(at_most=BATCH, within_s=wait_s)
+            if deliveries:
+                self._take(deliveries)
+            self._note_taken()
+            now_s = time.monotonic()
+            if now_s >= next_tick_s:
+                next_tick_s = now_s + TICK_S
+                self._keep(self._advance(partial(self._engine.tick, self._clock())))
+            if now_s >= next_status_s:
+                next_status_s = now_s + STATUS_S
+                self._say_status(online=True)
+                waiting = partial(self._store.unpublished_alerts, self._sector.id)
+                self._announcer.alerts(self._insist(waiting))
+
+    def _take(self, deliveries: Sequence[Delivery]) -> None:
+        """Bring one batch all the way: disk, broker, engine, store, MQTT."""
+        accepted: list[_Accepted] = []
+        rejections: list[Rejection] = []
+        for delivery in deliveries:
+            if is_ours(delivery.topic):
+                continue
+            recorded = Recorded(self._clock(), delivery.topic, delivery.payload)
+            try:
+                accepted.append(_Accepted(recorded, _decoded(recorded)))
+            except InvalidMessageError as error:
+                rejections.append(Rejection(*recorded, reason=str(error)))
+        position = None
+        if accepted:
+            lines = [item.recorded for item in accepted]
+            position = self._insist(partial(self._journal.append, lines))
+        for delivery in deliveries:
+            self._link.acknowledge(delivery)
+        events = [event for item in accepted for event in self._step(item, rejections)]
+        self._keep(events, position, rejections)
+        self._announcer.receipts(item.message for item in accepted)
+
+    def _step(self, item: _Accepted, rejections: list[Rejection]) -> Sequence[Event]:
+        """Let the engine take a message; one that it refuses joins the rejections."""
+        step = partial(self._engine.step, item.message, received_at=item.recorded.received_at)
+        events = self._advance(step)
+        rejections.extend(
+            Rejection(*item.recorded, reason=event.reason)
+            for event in events
+            if isinstance(event, MessageRefused)
+        )
+        return events
+
+    def _advance(self, action: Callable[[], Sequence[Event]]) -> Sequence[Event]:
+        """Let the engine work; a fault of its own must not stop the stream for good."""
+        try:
+            return action()
+        except Exception as error:  # noqa: BLE001 - logged whole; else one would stop all devices
+            # The message that did it is in the journal: `fusion replay` shows the fault again.
+            if repr(error) != self._last_fault:
+                _log.exception("fault in the engine; going on")
+            self._last_fault = repr(error)
+            return ()
+
+    def _keep(
+        self,
+        events: Sequence[Event],
+        position: Position | None = None,
+        rejections: Sequence[Rejection] = (),
+    ) -> None:
+        """Save what happened, then publish it."""
+        if not (events or position or rejections):
+            return
+        new = self._insist(
+            partial(
+                self._store.save,
+                events,
+                sector=self._sector.id,
+                position=position,
+                rejections=rejections,
+            )
+        )
+        for rejection in rejections:
+            _log.warning("refused a message on %r: %s", rejection.topic, rejection.reason)
+        self._rejected += len(rejections)
+        self._announcer.alerts(new)
+        for event in events:
+            if isinstance(event, TracksUpdated):
+                self._announcer.tracks(event.updates)
+
+    def _note_taken(self) -> None:
+        if alert_ids := self._announcer.alerts_taken():
+            self._insist(partial(self._store.mark_published, alert_ids))
+
+    def _say_status(self, *, online: bool) -> None:
+        self._announcer.status(
+            self._engine.counts, rejected=self._rejected, at=self._clock(), online=online
+        )
+
+    def _insist(self, action: Callable[[], _T]) -> _T:
+        """Do it, and again until the disk or the database takes it.
+
+        Meanwhile nothing more is acknowledged: the broker keeps what comes.
+        """
+        wait_s, longest_s = _RETRY_S
+        told = False
+        while True:
+            try:
+                return action()
+            except (OSError, StoreUnavailableError) as error:
+                if not told:
+                    _log.error("%s; trying until it works", error)
+                told = True
+            if self._stop.wait(wait_s):
+                raise _StoppedError
+            wait_s = min(2.0 * wait_s, longest_s)
+
+    def _recover(self) -> None:
+        """Bring the engine to where it was, and the store to where the journal is.
+
+        The journal's tail goes through the engine; of what comes out, only that from behind the
+        place which the store knows is new to it. A store that knows no place in this journal is
+        filled from its beginning.
+        """
+        last = self._journal.last_received_at
+        if last is None:
+            return
+        known = self._store.position(self._sector.id)
+        if known is not None and not self._journal.holds(known):
+            _log.warning("the store was filled from another journal; this one is read whole")
+            known = None
+        tail_s = RECOVERY_HORIZONS * self._sector.rules.time.horizon_s
+        since = None if known is None else last.after(-tail_s)
+        began_s, count, unsaved = time.monotonic(), 0, 0
+        events: list[Event] = []
+        rejections: list[Rejection] = []
+        for recorded, position in self._journal.read(since=since, after=known):
+            if self._stop.is_set():
+                raise _StoppedError
+            try:
+                item = _Accepted(recorded, _decoded(recorded))
+            except InvalidMessageError as error:
+                _log.warning("left out of recovery: %s: %s", recorded.topic, error)
+                continue
+            count += 1
+            if known is not None and position <= known:
+                self._step(item, [])
+                continue
+            events.extend(self._step(item, rejections))
+            unsaved += 1
+            if unsaved % BATCH == 0:
+                self._keep(events, position, rejections)
+                events, rejections = [], []
+        self._keep(events, self._journal.end, rejections)
+        _log.info(
+            "recovered from the journal: %d messages read, %d of them new to the store, in %.1f s",
+            count,
+            unsaved,
+            time.monotonic() - began_s,
+        )
+
+
+def _decoded(recorded: Recorded) -> AnyFieldMessage:
+    """Read one message.
+
+    Raises:
+        InvalidMessageError: It breaks the contract.
+    """
+    try:
+        recorded.payload.decode()  # the decoder does not look into fields that it skips
+    except UnicodeDecodeError as error:
+        msg = f"the payload is not UTF-8 at byte {error.start}"
+        raise InvalidMessageError(msg) from error
+    return decode(recorded.topic, recorded.payload)

@@ -1,0 +1,1 @@
+"""From tracks to what they mean: crossings, groups, patrols, zones, places."""

@@ -1,0 +1,294 @@
+"""The store: alerts, incidents, the latest line of each track, what was held back and refused.
+
+SQLite (WAL) by default, PostgreSQL by URL, the same tables in both. Every `save` is one
+transaction and may be repeated: what is there already is not there twice. With the events goes
+the place in the journal they came from, so recovery knows what the store has seen.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from edge.messages import Alert, Incident, RefusedError, TrackUpdate, UtcTime, decode_as
+from fusion.events import (
+    AlertIssued,
+    AlertSuppressed,
+    Event,
+    IncidentChanged,
+    SuppressionLifted,
+    TracksRevised,
+    TracksUpdated,
+)
+from fusion.journal import Position
+from fusion.saving import Rejection, Writer, journal_key
+from fusion.tables import (
+    ALERT,
+    INCIDENT,
+    META,
+    REJECTED_COUNT,
+    TRACK,
+)
+
+DEFAULT_URL: Final = "sqlite:///tuanbien.db"
+_MIGRATIONS: Final = Path(__file__).with_name("migrations")
+_MIGRATION_LOCK: Final = 7_203_114  # any number that is ours
+_WAIT_S: Final = 5
+_VERSION: Final = sa.table("alembic_version", sa.column("version_num"))
+
+_T = TypeVar("_T")
+
+
+class StoreUnavailableError(RefusedError):
+    """The database cannot be reached or written now; the same call may succeed later."""
+
+
+def connect(url: str) -> sa.Engine:
+    """Make the pool of connections for a store's address; opens none.
+
+    Raises:
+        RefusedError: The address is not one of SQLite or PostgreSQL.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        # Not shown: it may hold a password.
+        msg = "the store's address is not a URL such as sqlite:///tuanbien.db or postgresql://…"
+        raise RefusedError(msg) from None
+    if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
+        # IMMEDIATE: a writer waits at its beginning, not half way, where it could only give up.
+        engine = sa.create_engine(
+            parsed, connect_args={"timeout": _WAIT_S, "isolation_level": "IMMEDIATE"}
+        )
+        sa.event.listen(engine, "connect", _set_up_sqlite)
+        return engine
+    if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
+        return sa.create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": _WAIT_S},
+        )
+    msg = f"the store {_shown(parsed)} is neither sqlite:///… nor postgresql://…"
+    raise RefusedError(msg)
+
+
+class Store:
+    """One database, of one sector or many. Safe to use from several threads."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        """Use `Store.open`."""
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str, *, migrate: bool = False) -> Self:
+        """Open a store; with `migrate`, make its tables or bring them up to date first.
+
+        Raises:
+            RefusedError: It cannot be reached or written, or its tables are of another version.
+        """
+        store = cls(connect(url))
+        try:
+            if migrate:
+                store._migrate()
+            store._check_version()
+        except RefusedError:
+            store.close()
+            raise
+        return store
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    # -- writing: fusion ---------------------------------------------------------------------
+
+    def save(
+        self,
+        events: Sequence[Event],
+        *,
+        sector: str,
+        position: Position | None = None,
+        rejections: Sequence[Rejection] = (),
+    ) -> list[Alert]:
+        """Keep what happened, in one transaction; return the alerts that are new.
+
+        `position` is the place in the sector's journal behind the last message that the events
+        come from.
+
+        Raises:
+            StoreUnavailableError: Nothing was kept; the same call may succeed later.
+        """
+        with self._transaction() as connection:
+            write = Writer(connection, sector)
+            new = write.alerts([event.alert for event in events if isinstance(event, AlertIssued)])
+            write.incidents(
+                [event.incident for event in events if isinstance(event, IncidentChanged)]
+            )
+            write.tracks(
+                [event for event in events if isinstance(event, TracksRevised | TracksUpdated)]
+            )
+            write.suppressed(
+                [
+                    event
+                    for event in events
+                    if isinstance(event, AlertSuppressed | SuppressionLifted)
+                ]
+            )
+            write.rejections(rejections)
+            if position is not None:
+                write.position(position)
+        return new
+
+    def mark_published(self, alert_ids: Sequence[str]) -> None:
+        """Note that the broker has taken these alerts.
+
+        Raises:
+            StoreUnavailableError: Not noted; the same call may succeed later.
+        """
+        with self._transaction() as connection:
+            connection.execute(
+                sa.update(ALERT).where(ALERT.c.alert_id.in_(alert_ids)).values(published=True)
+            )
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def alerts(self, limit: int, *, sector: str | None = None) -> list[Alert]:
+        """Return the latest alerts, newest first; of one sector or of all."""
+        query = (
+            sa.select(ALERT.c.document)
+            .order_by(ALERT.c.issued_at.desc(), ALERT.c.alert_id)
+            .limit(limit)
+        )
+        return self._documents(_of(query, ALERT, sector), Alert)
+
+    def unpublished_alerts(self, sector: str) -> list[Alert]:
+        """Return the alerts that the broker has not acknowledged, oldest first."""
+        query = (
+            sa.select(ALERT.c.document)
+            .where(ALERT.c.published.is_(False))
+            .order_by(ALERT.c.issued_at, ALERT.c.alert_id)
+        )
+        return self._documents(_of(query, ALERT, sector), Alert)
+
+    def known_alert_ids(self, alert_ids: Sequence[str]) -> set[str]:
+        """Return those of these alerts that are kept."""
+        query = sa.select(ALERT.c.alert_id).where(ALERT.c.alert_id.in_(alert_ids))
+        with self._transaction() as connection:
+            return set(connection.execute(query).scalars())
+
+    def incidents(self, limit: int, *, sector: str | None = None) -> list[Incident]:
+        """Return the latest incidents as they stand, newest first; of one sector or of all."""
+        query = (
+            sa.select(INCIDENT.c.document)
+            .order_by(INCIDENT.c.opened_at.desc(), INCIDENT.c.incident_id)
+            .limit(limit)
+        )
+        return self._documents(_of(query, INCIDENT, sector), Incident)
+
+    def incidents_changed_since(
+        self, revision: int, *, sector: str | None = None
+    ) -> tuple[int, list[Incident]]:
+        """Return the incidents changed after a revision, in that order, and the last revision.
+
+        Ask first with 0, then with what the last call returned.
+        """
+        query = (
+            sa.select(INCIDENT.c.revision, INCIDENT.c.document)
+            .where(INCIDENT.c.revision > revision)
+            .order_by(INCIDENT.c.revision)
+        )
+        with self._transaction() as connection:
+            rows = connection.execute(_of(query, INCIDENT, sector)).all()
+        last = rows[-1].revision if rows else revision
+        return last, [decode_as(row.document, Incident) for row in rows]
+
+    def tracks(self, since: UtcTime, *, sector: str | None = None) -> list[TrackUpdate]:
+        """Return the latest line of each track that was updated at `since` or later."""
+        query = sa.select(TRACK.c.document).where(TRACK.c.t >= since).order_by(TRACK.c.t)
+        return self._documents(_of(query, TRACK, sector), TrackUpdate)
+
+    def rejected(self, sector: str) -> dict[str, int]:
+        """Return how many messages of a sector were refused, by reason."""
+        counted = sa.select(REJECTED_COUNT.c.reason, REJECTED_COUNT.c["count"])
+        with self._transaction() as connection:
+            rows = connection.execute(counted.where(REJECTED_COUNT.c.sector == sector)).all()
+        return {reason: count for reason, count in rows}  # noqa: C416 - a row is no pair to mypy
+
+    def position(self, sector: str) -> Position | None:
+        """Return the place in the sector's journal up to which everything is kept here."""
+        query = sa.select(META.c.text, META.c.number).where(META.c.key == journal_key(sector))
+        with self._transaction() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else Position(row.text, row.number)
+
+    # -- within ------------------------------------------------------------------------------
+
+    def _documents(self, query: sa.Select[Any], wanted: type[_T]) -> list[_T]:
+        with self._transaction() as connection:
+            return [decode_as(text, wanted) for text in connection.execute(query).scalars()]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except (sa.exc.IntegrityError, sa.exc.DataError):
+            raise  # a fault of ours, not of the database
+        except sa.exc.DBAPIError as error:
+            why = str(error.orig).strip().partition("\n")[0]
+            msg = f"cannot use the store {_shown(self._engine.url)}: {why}"
+            raise StoreUnavailableError(msg) from error
+
+    def _migrate(self) -> None:
+        """Bring the tables up to date; of two processes that start together, one waits."""
+        config = _alembic()
+        with self._transaction() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            else:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            config.attributes["connection"] = connection
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                msg = f"cannot bring the store {_shown(self._engine.url)} up to date: {error}"
+                raise RefusedError(msg) from error
+
+    def _check_version(self) -> None:
+        wanted = ScriptDirectory.from_config(_alembic()).get_current_head()
+        with self._transaction() as connection:
+            found = None
+            if sa.inspect(connection).has_table(_VERSION.name):
+                found = connection.execute(sa.select(_VERSION.c.version_num)).scalar()
+        if found != wanted:
+            shown = _shown(self._engine.url)
+            what = "has no tables yet" if found is None else f"has tables of version {found}"
+            msg = f"the store {shown} {what}: `tuanbien fusion serve` makes those of {wanted}"
+            raise RefusedError(msg)
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(f"PRAGMA busy_timeout={_WAIT_S * 1000}")
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _of(query: sa.Select[Any], table: sa.Table, sector: str | None) -> sa.Select[Any]:
+    return query if sector is None else query.where(table.c.sector == sector)
+
+
+def _shown(url: sa.URL) -> str:
+    return url.render_as_string(hide_password=True)

@@ -1,0 +1,104 @@
+"""What was understood of a sector, for the person who drew it: numbers, and a map to look at."""
+
+import math
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+from edge.messages import to_builtins
+from fusion.local_frame import Metres
+from fusion.sector import Sector
+
+_STEP_M = 500.0  # between the arrows that show where home is
+_ARROW_M = 60.0
+
+
+def understood(sector: Sector) -> dict[str, Any]:
+    """Return what was read, as JSON would show it. Lengths in metres, positions in degrees."""
+    border = sector.border
+    return {
+        "sector": sector.id,
+        "name": sector.name,
+        "unit": sector.unit,
+        "timezone": sector.timezone.key,
+        "centre": {"lat": round(sector.frame.lat, 6), "lon": round(sector.frame.lon, 6)},
+        "extent": _extent(sector),
+        "border": {
+            "lines": len(border.pieces),
+            "length_m": round(border.length_m, 1),
+            "status": dict(sorted(Counter(piece.status for piece in border.pieces).items())),
+            "sigma_m": sorted({piece.sigma_m for piece in border.pieces}),
+        },
+        "trails": [
+            {
+                "id": trail.id,
+                "name": trail.name,
+                "kind": trail.kind,
+                "length_m": _length_m(trail.line),
+            }
+            for trail in sector.trails
+        ],
+        "zones": [
+            {
+                "id": zone.id,
+                "name": zone.name,
+                "kind": zone.kind,
+                "schedule": None if zone.schedule is None else zone.schedule.text,
+            }
+            for zone in sector.zones
+        ],
+        "markers": [marker.id for marker in sector.markers],
+        "rules": to_builtins(sector.rules),
+    }
+
+
+def drawn(sector: Sector) -> dict[str, Any]:
+    """Return everything as one GeoJSON collection, with arrows from the line towards home."""
+    features = []
+    for layer, collection in sector.layers.items():
+        for feature in collection["features"]:
+            properties = {**(feature.get("properties") or {}), "layer": layer}
+            features.append({**feature, "properties": properties})
+    features.extend(_arrows(sector))
+    return {"type": "FeatureCollection", "features": features}
+
+
+def _length_m(line: tuple[Metres, ...]) -> float:
+    return round(sum(math.dist(a, b) for a, b in pairwise(line)), 1)
+
+
+def _arrows(sector: Sector) -> list[dict[str, Any]]:
+    arrows = []
+    for piece in sector.border.pieces:
+        walked_m = _STEP_M / 2.0
+        for a, b in pairwise(piece.line):
+            walked_m += math.dist(a, b)
+            if walked_m < _STEP_M and b is not piece.line[-1]:
+                continue
+            walked_m = 0.0
+            middle = ((a.x_m + b.x_m) / 2.0, (a.y_m + b.y_m) / 2.0)
+            side = sector.border.side(*middle)
+            if side is None:
+                continue
+            end = tuple(m + _ARROW_M * n for m, n in zip(middle, side.normal, strict=True))
+            points = [sector.frame.to_wgs84(*middle), sector.frame.to_wgs84(end[0], end[1])]
+            line = [[round(lon, 7), round(lat, 7)] for lat, lon in points]
+            arrows.append(
+                {
+                    "type": "Feature",
+                    "geometry": {"type": "LineString", "coordinates": line},
+                    "properties": {"layer": "check", "name": "towards home"},
+                }
+            )
+    return arrows
+
+
+def _extent(sector: Sector) -> dict[str, float]:
+    """Return the box around all layers."""
+    lines = [piece.line for piece in sector.border.pieces] + [t.line for t in sector.trails]
+    lines += [ring for zone in sector.zones for ring in zone.rings]
+    points = [point for line in lines for point in line] + [m.at for m in sector.markers]
+    places = [sector.frame.to_wgs84(*point) for point in points]
+    lats, lons = [lat for lat, _ in places], [lon for _, lon in places]
+    box = {"south": min(lats), "west": min(lons), "north": max(lats), "east": max(lons)}
+    return {side: round(value, 6) for side, value in box.items()}

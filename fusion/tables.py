@@ -1,0 +1,136 @@
+"""The store's tables.
+
+A row's `document` is the very JSON that went over the wire; the columns beside it are what
+queries look for.
+"""
+
+from datetime import UTC, datetime
+from typing import ClassVar, Final
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Index, Text, TypeDecorator
+from sqlmodel import Field, SQLModel
+
+
+class UtcInstant(TypeDecorator[datetime]):
+    """An aware UTC time; SQLite, which knows no zones, holds it without one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive time; write any other in UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            msg = f"{value!r} has no time zone"
+            raise ValueError(msg)
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Read a time as aware UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class AlertRow(SQLModel, table=True):
+    """An alert that was issued; it never changes, but for `published`."""
+
+    __tablename__: ClassVar[str] = "alert"
+    __table_args__ = (Index("ix_alert_sector_issued_at", "sector", "issued_at"),)
+
+    alert_id: str = Field(primary_key=True)
+    incident_id: str = Field(index=True)
+    sector: str
+    kind: str
+    severity: str
+    raised_at: datetime = Field(sa_type=UtcInstant)
+    issued_at: datetime = Field(sa_type=UtcInstant)
+    published: bool  # has the broker acknowledged it
+    document: str = Field(sa_type=Text)
+
+
+class IncidentRow(SQLModel, table=True):
+    """An incident as it stands; `revision` grows with every change to any incident."""
+
+    __tablename__: ClassVar[str] = "incident"
+    __table_args__ = (Index("ix_incident_sector_revision", "sector", "revision"),)
+
+    incident_id: str = Field(primary_key=True)
+    sector: str
+    kind: str
+    state: str
+    opened_at: datetime = Field(sa_type=UtcInstant, index=True)
+    updated_at: datetime = Field(sa_type=UtcInstant)
+    revision: int = Field(sa_type=BigInteger)
+    document: str = Field(sa_type=Text)
+
+
+class TrackRow(SQLModel, table=True):
+    """The latest line of a track."""
+
+    __tablename__: ClassVar[str] = "track"
+    __table_args__ = (Index("ix_track_sector_t", "sector", "t"),)
+
+    track_id: str = Field(primary_key=True)
+    sector: str
+    t: datetime = Field(sa_type=UtcInstant)
+    state: str
+    document: str = Field(sa_type=Text)
+
+
+class SuppressedRow(SQLModel, table=True):
+    """An alert that was held back, and why; it may be taken back."""
+
+    __tablename__: ClassVar[str] = "suppressed"
+    __table_args__ = (Index("ix_suppressed_sector_raised_at", "sector", "raised_at"),)
+
+    suppressed_id: str = Field(primary_key=True)
+    sector: str
+    raised_at: datetime = Field(sa_type=UtcInstant)
+    document: str = Field(sa_type=Text)
+
+
+class RejectedRow(SQLModel, table=True):
+    """One of the last messages that were refused: its beginning and the reason."""
+
+    __tablename__: ClassVar[str] = "rejected"
+
+    rejected_id: int | None = Field(default=None, primary_key=True)
+    sector: str = Field(index=True)
+    received_at: datetime = Field(sa_type=UtcInstant)
+    topic: str = Field(sa_type=Text)
+    reason: str = Field(sa_type=Text)
+    size_bytes: int
+    excerpt: str = Field(sa_type=Text)
+
+
+class RejectedCountRow(SQLModel, table=True):
+    """How many messages were ever refused for a reason, names and numbers in it left out."""
+
+    __tablename__: ClassVar[str] = "rejected_count"
+
+    sector: str = Field(primary_key=True)
+    reason: str = Field(primary_key=True)
+    count: int = Field(sa_type=BigInteger)
+
+
+class MetaRow(SQLModel, table=True):
+    """What the store knows about itself: the last revision, each sector's place in its journal."""
+
+    __tablename__: ClassVar[str] = "meta"
+
+    key: str = Field(primary_key=True)
+    text: str = Field(default="", sa_type=Text)
+    number: int = Field(default=0, sa_type=BigInteger)
+
+
+# The same as SQLAlchemy tables: the store reads and writes in bulk.
+ALERT: Final = SQLModel.metadata.tables["alert"]
+INCIDENT: Final = SQLModel.metadata.tables["incident"]
+TRACK: Final = SQLModel.metadata.tables["track"]
+SUPPRESSED: Final = SQLModel.metadata.tables["suppressed"]
+REJECTED: Final = SQLModel.metadata.tables["rejected"]
+REJECTED_COUNT: Final = SQLModel.metadata.tables["rejected_count"]
+META: Final = SQLModel.metadata.tables["meta"]

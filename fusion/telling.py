@@ -1,0 +1,165 @@
+"""What people were told about cases, and what they must be told now that the core knows better.
+
+An alert once issued is never un-issued: its incident is amended or withdrawn. When late data give
+one group's case another id, the new incident takes over the alert of the old one: no second alert.
+"""
+
+import math
+from collections.abc import Iterator
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from edge.messages import Incident, UtcTime
+from fusion.core import Core
+from fusion.events import (
+    AlertIssued,
+    AlertSuppressed,
+    Event,
+    IncidentChanged,
+    SuppressionLifted,
+)
+from fusion.incidents import Case, Held
+from fusion.rules import (
+    NEW,
+    WITHDRAWN,
+    alert_id,
+    alert_of,
+    incident_of,
+    suppressed_id,
+    suppressed_of,
+)
+from fusion.sector import Sector
+
+_SAME_EVENT_S: Final = 60.0
+_SAME_PLACE_M: Final = 30.0
+
+
+class _Stands(Enum):
+    RAISED = auto()
+    HELD = auto()
+    WITHDRAWN = auto()
+    LIFTED = auto()
+
+
+class _Told(NamedTuple):
+    case: Case
+    stands: _Stands
+    alert_ids: tuple[str, ...] = ()
+    amended: bool = False
+    adopted: bool = False  # its alert went over to another incident
+
+
+class Telling:
+    """The last word on each case of the last horizons."""
+
+    def __init__(self, sector: Sector) -> None:
+        """Begin with nothing told."""
+        self._sector = sector
+        self._told: dict[str, _Told] = {}
+        self.revision = 0  # of the core, when it was last compared
+        self.alerts = 0
+        self.incidents = 0
+
+    def changes(
+        self, core: Core, *, at_s: float, issued: tuple[float, float], rerun: bool
+    ) -> Iterator[Event]:
+        """Compare the core's cases with what was told; yield what must be said.
+
+        Args:
+            core: The picture as it is now.
+            at_s: The event time it has reached.
+            issued: The clock between these instants, seconds since 1970, when it was decided.
+            rerun: Late messages were taken in: what differs was amended by them.
+        """
+        self.revision = core.revision
+        yield from self._vanished(core, at_s)
+        for case in list(core.cases.values()):
+            told = self._told.get(case.id)
+            if case.waits_until_s is not None or _is_told(told, case):
+                continue
+            if case.held is not None:
+                yield from self._hold(case, case.held, told)
+            else:
+                yield from self._raise(case, told, issued, rerun=rerun)
+        self._forget(at_s - 2.0 * core.case_kept_s)
+
+    def _vanished(self, core: Core, at_s: float) -> Iterator[Event]:
+        """Withdraw what the core no longer knows, unless it merely grew too old to keep."""
+        for told in list(self._told.values()):
+            if told.case.id in core.cases or told.case.updated_s < at_s - core.case_kept_s:
+                continue
+            if told.stands is _Stands.RAISED:
+                yield self._withdraw(told)
+            elif told.stands is _Stands.HELD:
+                self._told[told.case.id] = told._replace(stands=_Stands.LIFTED)
+                yield SuppressionLifted(suppressed_id(told.case))
+
+    def _withdraw(self, told: _Told) -> IncidentChanged:
+        now = told._replace(stands=_Stands.WITHDRAWN, amended=True)
+        self._told[told.case.id] = now
+        return IncidentChanged(self._incident(now))
+
+    def _hold(self, case: Case, held: Held, told: _Told | None) -> Iterator[Event]:
+        known = told or _Told(case, _Stands.HELD)
+        if known.stands is _Stands.RAISED:
+            yield self._withdraw(known._replace(case=case))
+            known = self._told[case.id]
+        self._told[case.id] = known._replace(case=case, stands=_Stands.HELD)
+        yield AlertSuppressed(suppressed_of(self._sector, case, held))
+
+    def _raise(
+        self, case: Case, told: _Told | None, issued: tuple[float, float], *, rerun: bool
+    ) -> Iterator[Event]:
+        if told is not None and told.stands is _Stands.HELD:
+            yield SuppressionLifted(suppressed_id(case))
+        if told is not None and told.alert_ids:
+            amended = told.amended or rerun
+            now = _Told(case, _Stands.RAISED, told.alert_ids, amended)
+        elif (orphan := self._orphan_of(case)) is not None:
+            self._told[orphan.case.id] = orphan._replace(adopted=True)
+            now = _Told(case, _Stands.RAISED, orphan.alert_ids, amended=True)
+            self.incidents += 1
+        else:
+            earliest_s, latest_s = issued
+            decided_s = case.decided_s + self._sector.rules.time.hold_back_s
+            at = UtcTime.from_epoch_s(max(earliest_s, min(decided_s, latest_s)))
+            now = _Told(case, _Stands.RAISED, (alert_id(case),))
+            self.alerts += 1
+            self.incidents += 1
+            yield AlertIssued(alert_of(self._sector, case, issued_at=at))
+        self._told[case.id] = now
+        yield IncidentChanged(self._incident(now))
+
+    def _orphan_of(self, case: Case) -> _Told | None:
+        """Find the withdrawn incident that was this very event under another id."""
+        for told in reversed(self._told.values()):
+            if (
+                told.stands is _Stands.WITHDRAWN
+                and told.alert_ids
+                and _same_event(told.case, case)
+            ):
+                return told
+        return None
+
+    def _incident(self, told: _Told) -> Incident:
+        state = WITHDRAWN if told.stands is _Stands.WITHDRAWN else NEW
+        return incident_of(
+            self._sector, told.case, state=state, alert_ids=told.alert_ids, amended=told.amended
+        )
+
+    def _forget(self, before_s: float) -> None:
+        old = [case_id for case_id, told in self._told.items() if told.case.updated_s < before_s]
+        for case_id in old:
+            del self._told[case_id]
+
+
+def _is_told(told: _Told | None, case: Case) -> bool:
+    standing = {_Stands.RAISED, _Stands.HELD}
+    return told is not None and told.case == case and told.stands in standing
+
+
+def _same_event(one: Case, other: Case) -> bool:
+    if one.outbound != other.outbound or abs(one.opened_s - other.opened_s) > _SAME_EVENT_S:
+        return False
+    common = set(one.track_ids) & set(other.track_ids)
+    return bool(common) or math.dist(one.over, other.over) <= _SAME_PLACE_M

@@ -1,0 +1,1 @@
+"""From detections of many devices to tracks on the ground."""

@@ -1,0 +1,93 @@
+"""Detections placed in the sector's plane: what the tracker is fed, one `Look` a frame.
+
+A fix keeps its error in two parts: `random`, new in every frame, which a filter may average down,
+and `bias`, shared by all detections of a device for now (mount, compass), which it may not.
+"""
+
+from typing import Final, NamedTuple
+
+from edge.messages import DetectionsMessage
+from fusion.local_frame import CovM2, LocalFrame, turned
+
+NO_BIAS: Final[CovM2] = (0.0, 0.0, 0.0)
+_BIAS_SHARES: Final = (0.95, 0.5)  # the rest stays random: no filter trusts a device for ever
+_FLOOR_M2: Final = 0.2**2  # nobody stands still to the decimetre: feet, gait, box edges
+
+KINDS: Final = {
+    "person": "person",
+    **dict.fromkeys(
+        ("car", "truck", "bus", "van", "motorcycle", "motorbike", "bicycle", "boat", "train"),
+        "vehicle",
+    ),
+    **dict.fromkeys(
+        ("animal", "dog", "cat", "cow", "buffalo", "horse", "sheep", "goat", "pig", "bird"),
+        "animal",
+    ),
+    **dict.fromkeys(("elephant", "bear", "zebra", "giraffe"), "animal"),
+}
+
+
+class Fix(NamedTuple):
+    """One detection on the ground."""
+
+    x_m: float
+    y_m: float
+    cov: CovM2  # full error
+    random: CovM2
+    bias: CovM2
+    label: str
+    confidence: float
+    device_track: str | None  # the device's own track, with its boot: a hint
+    ordinal: int  # in the message
+
+    @property
+    def kind(self) -> str:
+        """Return what moves alike: person, animal, vehicle, or the label itself."""
+        return KINDS.get(self.label, self.label)
+
+
+class Look(NamedTuple):
+    """What one device saw in one frame; no fixes: it looked and saw nothing."""
+
+    at_s: float  # captured_at, seconds since 1970
+    device: str
+    message_id: str
+    fixes: tuple[Fix, ...]
+    vague: int  # detections left out because their error is too large to track
+    simulated: bool
+
+
+def look_of(message: DetectionsMessage, frame: LocalFrame, *, max_sigma_m: float) -> Look:
+    """Place a message's detections in the plane."""
+    fixes = []
+    for ordinal, seen in enumerate(message.detections):
+        if max(seen.cov_m2[0], seen.cov_m2[2]) > max_sigma_m**2:
+            continue
+        x_m, y_m = frame.to_metres(lat=seen.lat, lon=seen.lon)
+        cos, sin = frame.turn(lat=seen.lat, lon=seen.lon)
+        cov = turned(seen.cov_m2, cos, sin)
+        cov = (cov[0] + _FLOOR_M2, cov[1], cov[2] + _FLOOR_M2)
+        random, bias = cov, NO_BIAS
+        if seen.cov_bias_m2 is not None:
+            random, bias = _split(cov, turned(seen.cov_bias_m2, cos, sin))
+        hint = None if seen.track_id is None else f"{message.boot_id}/{seen.track_id}"
+        fixes.append(Fix(x_m, y_m, cov, random, bias, seen.label, seen.confidence, hint, ordinal))
+    return Look(
+        at_s=message.captured_at.timestamp(),
+        device=message.device_id,
+        message_id=message.message_id,
+        fixes=tuple(fixes),
+        vague=len(message.detections) - len(fixes),
+        simulated=message.simulated,
+    )
+
+
+def _split(cov: CovM2, bias: CovM2) -> tuple[CovM2, CovM2]:
+    """Take the bias out of the full error, as far as a covariance remains."""
+    if bias[1] ** 2 > bias[0] * bias[2]:
+        return cov, NO_BIAS
+    for share in _BIAS_SHARES:
+        xx, xy, yy = (whole - share * part for whole, part in zip(cov, bias, strict=True))
+        if xx > 0.0 and yy > 0.0 and xy * xy < xx * yy:
+            return (xx, xy, yy), (share * bias[0], share * bias[1], share * bias[2])
+    return cov, NO_BIAS

@@ -1,0 +1,97 @@
+"""Two tracks that lie on one another for a while are one person, seen by two devices.
+
+Unless one device saw both in the same frame: then they are two people walking side by side.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, Final
+
+from fusion.tracking.motion import mahalanobis, plus
+from fusion.tracking.track import RECENT_S, Track
+
+if TYPE_CHECKING:
+    from fusion.tracking.tracker import Tracker
+
+_ALIKE_D2: Final = 4.6  # chi-squared, 2 degrees of freedom: 0.90
+_ALIKE_MPS: Final = 0.8
+_CLOSE_M: Final = 6.0  # nobody farther apart is merged, however vague the fixes
+_FRESH_S: Final = 1.5
+
+Pair = tuple[str, str]  # ids, the smaller first
+
+
+class Overlaps:
+    """Which tracks lie on one another, and which were seen apart."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._since: dict[Pair, float] = {}
+        self._apart: dict[Pair, float] = {}
+
+    def copy(self) -> "Overlaps":
+        """Return an independent copy."""
+        twin = Overlaps()
+        twin._since, twin._apart = dict(self._since), dict(self._apart)
+        return twin
+
+    def seen_apart(self, tracks: Sequence[Track], at_s: float) -> None:
+        """Note that one frame showed several tracks: those close together are different."""
+        for one, other in combinations(tracks, 2):
+            if _gap_m(one, other) <= 2.0 * _CLOSE_M:
+                self._apart[_pair(one, other)] = at_s
+
+    def found(self, tracker: "Tracker", at_s: float, merge_s: float) -> Iterator[tuple[str, str]]:
+        """Yield `(kept, lost)` for tracks that have been one for `merge_s`; the older is kept."""
+        old = [pair for pair, seen_s in self._apart.items() if at_s - seen_s > RECENT_S]
+        for pair in old:
+            del self._apart[pair]
+        fresh = [
+            track
+            for track in tracker.tracks.values()
+            if track.confirmed and at_s - track.seen_s <= _FRESH_S
+        ]
+        fresh.sort(key=lambda track: (track.motion.x_m, track.id))
+        before, self._since = self._since, {}
+        gone: set[str] = set()
+        for one, other in _neighbours(fresh):
+            pair = _pair(one, other)
+            if pair in self._apart or not _alike(tracker, one, other, at_s):
+                continue
+            self._since[pair] = before.get(pair, at_s)
+            if at_s - self._since[pair] >= merge_s and not gone & {one.id, other.id}:
+                older, younger = sorted((one, other), key=lambda track: (track.born_s, track.id))
+                gone.add(younger.id)
+                yield older.id, younger.id
+
+
+def _neighbours(tracks: Sequence[Track]) -> Iterator[tuple[Track, Track]]:
+    """Yield the pairs close to one another; `tracks` are sorted by x."""
+    for index, one in enumerate(tracks):
+        for other in tracks[index + 1 :]:
+            if other.motion.x_m - one.motion.x_m > 2.0 * _CLOSE_M:
+                break
+            if abs(other.motion.y_m - one.motion.y_m) <= 2.0 * _CLOSE_M:
+                yield one, other
+
+
+def _alike(tracker: "Tracker", one: Track, other: Track, at_s: float) -> bool:
+    if one.kind != other.kind:
+        return False
+    here, there = tracker.at(one, at_s), tracker.at(other, at_s)
+    if math.hypot(here.x_m - there.x_m, here.y_m - there.y_m) > _CLOSE_M:
+        return False
+    if math.hypot(here.vx_mps - there.vx_mps, here.vy_mps - there.vy_mps) > _ALIKE_MPS:
+        return False
+    cov = plus(one.bias, other.cov_of(there))
+    d2, _ = mahalanobis(here, there.x_m, there.y_m, cov)
+    return d2 <= _ALIKE_D2
+
+
+def _gap_m(one: Track, other: Track) -> float:
+    return math.hypot(one.motion.x_m - other.motion.x_m, one.motion.y_m - other.motion.y_m)
+
+
+def _pair(one: Track, other: Track) -> Pair:
+    return (one.id, other.id) if one.id < other.id else (other.id, one.id)

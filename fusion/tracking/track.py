@@ -1,0 +1,114 @@
+"""One track: an immutable value, replaced at every step, so that a checkpoint costs nothing."""
+
+import hashlib
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+
+from fusion.local_frame import CovM2
+from fusion.situation.crossing import Watch
+from fusion.tracking.fixes import KINDS, NO_BIAS, Fix, Look
+from fusion.tracking.motion import Motion, plus
+
+RECENT_S: Final = 10.0  # a device that saw the track so lately still counts among its devices
+_MAX_VOTE: Final = 20.0  # old evidence of the class fades against new
+
+
+class Sighting(NamedTuple):
+    """The last time one device saw the track."""
+
+    device: str
+    at_s: float
+    device_track: str | None
+    bias: CovM2
+    confidence: float
+
+
+class Escort(NamedTuple):
+    """How often one of our units was found with the track, and how often not."""
+
+    unit_id: str
+    agrees: int
+    disagrees: int
+
+
+class Track(Struct, frozen=True):
+    """Someone or something on the ground, as known when last seen."""
+
+    id: str
+    born_s: float
+    seen_s: float
+    motion: Motion  # at seen_s; its covariance holds random error only
+    bias: CovM2  # the floor below which no averaging leads
+    votes: tuple[tuple[str, float], ...]  # confidence by label
+    label: str
+    sightings: tuple[Sighting, ...]  # one a device, recent ones, by device
+    hits: int  # the last five looks as bits
+    confirmed: bool
+    line_s: float  # when it last wrote a line
+    simulated: bool
+    watch: Watch = Watch()
+    escorts: tuple[Escort, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Return what moves alike: person, animal, vehicle, or the label itself."""
+        return KINDS.get(self.label, self.label)
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Return the devices that saw it lately, sorted."""
+        return tuple(sighting.device for sighting in self.sightings)
+
+    def only_seen_by(self, device: str) -> bool:
+        """Tell whether one device alone saw it lately: then their shared bias cancels."""
+        return all(sighting.device == device for sighting in self.sightings)
+
+    def cov_of(self, motion: Motion) -> CovM2:
+        """Return the full covariance of a position of this track, bias included."""
+        return plus(motion.a, self.bias)
+
+
+def track_id(look: Look, fix: Fix) -> str:
+    """Derive an id from the detection that gave rise to the track."""
+    return derived_id("trk", look.device, look.message_id, str(fix.ordinal))
+
+
+def derived_id(prefix: str, *parts: str) -> str:
+    """Derive an id from what gave rise to it: the same in every re-run."""
+    seed = "\x1f".join(parts).encode()
+    return f"{prefix}-{hashlib.blake2b(seed, digest_size=8).hexdigest()}"
+
+
+def sightings_with(track: Track | None, look: Look, fix: Fix) -> tuple[Sighting, ...]:
+    """Return a track's recent sightings after one more."""
+    now = Sighting(look.device, look.at_s, fix.device_track, fix.bias, fix.confidence)
+    if track is None:
+        return (now,)
+    others = [
+        sighting
+        for sighting in track.sightings
+        if sighting.device != look.device and look.at_s - sighting.at_s <= RECENT_S
+    ]
+    return tuple(sorted([*others, now])) if others else (now,)
+
+
+def bias_floor(sightings: tuple[Sighting, ...]) -> CovM2:
+    """Return the smallest bias of the devices that saw a track (by its trace)."""
+    if len(sightings) == 1:
+        return sightings[0].bias
+    return min((s.bias for s in sightings), key=lambda b: (b[0] + b[2], b), default=NO_BIAS)
+
+
+def voted(
+    votes: tuple[tuple[str, float], ...], fix: Fix
+) -> tuple[tuple[tuple[str, float], ...], str]:
+    """Add one frame's evidence of the class; return the votes and the leading label."""
+    if len(votes) == 1 and votes[0][0] == fix.label:
+        return ((fix.label, min(votes[0][1] + fix.confidence, _MAX_VOTE)),), fix.label
+    tally = dict(votes)
+    tally[fix.label] = tally.get(fix.label, 0.0) + fix.confidence
+    total = sum(tally.values())
+    fade = min(1.0, _MAX_VOTE / total) if total > 0.0 else 1.0
+    counted = tuple(sorted((label, weight * fade) for label, weight in tally.items()))
+    return counted, max(counted, key=lambda vote: (vote[1], vote[0]))[0]

@@ -1,0 +1,237 @@
+"""Fixes -> tracks: predict, associate, update, confirm, coast, merge, end. Event time only."""
+
+import math
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from edge.messages import TrackState, TrackUpdate
+from fusion.local_frame import LocalFrame
+from fusion.rulebook import TrackingRule
+from fusion.tracking.association import Candidate, assign
+from fusion.tracking.fixes import Fix, Look
+from fusion.tracking.lines import line
+from fusion.tracking.merging import Overlaps
+from fusion.tracking.motion import Motion, born, predicted, updated
+from fusion.tracking.track import (
+    Sighting,
+    Track,
+    bias_floor,
+    sightings_with,
+    track_id,
+    voted,
+)
+
+LINE_S: Final = 0.5  # a track writes at most so often
+_JUST_S: Final = 1e-6
+_FIVE_LOOKS: Final = 0b11111
+_COARSE_M: Final = 300.0  # nothing farther away can be meant, but for very vague fixes
+_GATE_SIGMAS: Final = 4.0
+_SPEED_SIGMA_MPS: Final = {"person": 1.5, "animal": 2.0}  # of a newborn track
+_VEHICLE_SPEED_SIGMA_MPS: Final = 10.0
+_CONFIDENT: Final = 0.5
+_WAITING_LINES: Final = 8  # of a tentative track: 24 s at the slowest
+
+
+class Step(NamedTuple):
+    """What one look did to the tracks."""
+
+    updated: tuple[Track, ...]  # by this look, as they are now
+    lines: tuple[TrackUpdate, ...]
+
+
+class Tracker:
+    """The tracks of one sector at one event time."""
+
+    def __init__(self, frame: LocalFrame, rule: TrackingRule) -> None:
+        """Begin without any track."""
+        self._frame, self._rule = frame, rule
+        self.tracks: dict[str, Track] = {}
+        self.confirmed = 0  # tracks ever confirmed
+        self._waiting: dict[str, tuple[TrackUpdate, ...]] = {}  # lines of tentative tracks
+        self._overlaps = Overlaps()
+
+    def copy(self) -> "Tracker":
+        """Return a copy that shares every track: they are immutable."""
+        twin = Tracker(self._frame, self._rule)
+        twin.tracks = dict(self.tracks)
+        twin.confirmed = self.confirmed
+        twin._waiting = dict(self._waiting)
+        twin._overlaps = self._overlaps.copy()
+        return twin
+
+    def noise(self, track: Track) -> float:
+        """Return the acceleration noise of a track's kind, m²/s³."""
+        return self._noise_of(track.kind)
+
+    def at(self, track: Track, at_s: float) -> Motion:
+        """Return a track's motion, moved on to an instant."""
+        return predicted(track.motion, at_s - track.seen_s, self._noise_of(track.kind))
+
+    def _noise_of(self, kind: str) -> float:
+        if kind == "person":
+            return self._rule.person_noise
+        return self._rule.vehicle_noise if kind == "vehicle" else self._rule.animal_noise
+
+    def look(self, look: Look) -> Step:
+        """Take in one frame of one device."""
+        candidates = list(self._near(look)) if look.fixes else []
+        columns = assign(look, candidates, gate=self._rule.gate)
+        touched: list[Track] = []
+        lines: list[TrackUpdate] = []
+        for fix, column in zip(look.fixes, columns, strict=True):
+            if column is None:
+                touched.append(self._begin(look, fix, lines))
+            else:
+                touched.append(self._update(look, fix, candidates[column], lines))
+        if len(touched) > 1:
+            self._overlaps.seen_apart(touched, look.at_s)
+        self._missed(look, {track.id for track in touched})
+        return Step(tuple(touched), tuple(lines))
+
+    def keep(self, track: Track) -> None:
+        """Store a track whose watch or escorts changed."""
+        self.tracks[track.id] = track
+
+    def tick(self, at_s: float) -> tuple[TrackUpdate, ...]:
+        """Let event time pass: coast, merge, end."""
+        lines: list[TrackUpdate] = []
+        for kept, lost in self._overlaps.found(self, at_s, self._rule.merge_s):
+            lines.append(self._end(self.tracks[lost], at_s))
+            self._absorb(kept, lost)
+        for track in list(self.tracks.values()):
+            idle_s = at_s - track.seen_s
+            if not track.confirmed:
+                if idle_s >= self._rule.tentative_s:
+                    self._forget(track.id)
+            elif idle_s >= self._rule.coast_s:
+                lines.append(self._end(track, at_s))
+                self._forget(track.id)
+            elif idle_s >= self._rule.coasting_after_s and _due(track, at_s):
+                motion = self.at(track, at_s)
+                lines.append(line(track, motion, at_s, TrackState.COASTING, self._frame))
+                self.tracks[track.id] = replace(track, line_s=at_s)
+        return tuple(lines)
+
+    def _near(self, look: Look) -> Iterable[Candidate]:
+        """Yield the tracks that some fix of the look may belong to."""
+        xs, ys = [fix.x_m for fix in look.fixes], [fix.y_m for fix in look.fixes]
+        west, east, south, north = min(xs), max(xs), min(ys), max(ys)
+        vague_m = _GATE_SIGMAS * math.sqrt(max(max(f.cov[0], f.cov[2]) for f in look.fixes))
+        coarse_m = _COARSE_M + vague_m
+        for track in self.tracks.values():
+            x_m, y_m, vx, vy, a, _, c = track.motion
+            if not (west - coarse_m < x_m < east + coarse_m):
+                continue
+            if not (south - coarse_m < y_m < north + coarse_m):
+                continue
+            dt_s = look.at_s - track.seen_s
+            sigma_m = math.sqrt(max(a[0], a[2])) + dt_s * math.sqrt(max(c[0], c[2]))
+            sigma_m += math.sqrt(self._noise_of(track.kind) * dt_s**3 / 3.0)
+            sigma_m += math.sqrt(max(track.bias[0], track.bias[2]))
+            reach_m = vague_m + _GATE_SIGMAS * sigma_m
+            x_m, y_m = x_m + vx * dt_s, y_m + vy * dt_s
+            if west - reach_m <= x_m <= east + reach_m and (
+                south - reach_m <= y_m <= north + reach_m
+            ):
+                yield Candidate(track, self.at(track, look.at_s), track.only_seen_by(look.device))
+
+    def _begin(self, look: Look, fix: Fix, lines: list[TrackUpdate]) -> Track:
+        votes, label = ((fix.label, fix.confidence),), fix.label
+        speed = _SPEED_SIGMA_MPS.get(fix.kind, _VEHICLE_SPEED_SIGMA_MPS)
+        track = Track(
+            id=track_id(look, fix),
+            born_s=look.at_s,
+            seen_s=look.at_s,
+            motion=born(fix.x_m, fix.y_m, fix.random, speed_sigma_mps=speed),
+            bias=fix.bias,
+            votes=votes,
+            label=label,
+            sightings=sightings_with(None, look, fix),
+            hits=1,
+            confirmed=False,
+            line_s=-math.inf,
+            simulated=look.simulated,
+        )
+        return self._written(track, lines)
+
+    def _update(
+        self, look: Look, fix: Fix, candidate: Candidate, lines: list[TrackUpdate]
+    ) -> Track:
+        old = self.tracks[candidate.track.id]
+        cov = fix.random if candidate.alone else fix.cov
+        votes, label = voted(old.votes, fix)
+        sightings = sightings_with(old, look, fix)
+        track = replace(
+            old,
+            seen_s=look.at_s,
+            motion=updated(candidate.motion, fix.x_m, fix.y_m, cov),
+            bias=bias_floor(sightings),
+            votes=votes,
+            label=label,
+            sightings=sightings,
+            hits=(old.hits << 1 | 1) & _FIVE_LOOKS,
+            simulated=old.simulated or look.simulated,
+        )
+        return self._written(track, lines)
+
+    def _written(self, track: Track, lines: list[TrackUpdate]) -> Track:
+        """Confirm if it is time, and write a line if one is due; store the track."""
+        if not track.confirmed and track.hits.bit_count() >= self._rule.confirm_hits:
+            lines.extend(self._waiting.pop(track.id, ()))
+            track = replace(track, confirmed=True)
+            self.confirmed += 1
+        if _due(track, track.seen_s):
+            written = line(track, track.motion, track.seen_s, TrackState.CONFIRMED, self._frame)
+            if track.confirmed:
+                lines.append(written)
+            else:
+                waiting = self._waiting.get(track.id, ())[1 - _WAITING_LINES :]
+                self._waiting[track.id] = (*waiting, written)
+            track = replace(track, line_s=track.seen_s)
+        self.tracks[track.id] = track
+        return track
+
+    def _missed(self, look: Look, touched: set[str]) -> None:
+        """Count a look against the tentative tracks of its device that it did not see."""
+        for track_id_ in list(self._waiting):
+            track = self.tracks[track_id_]
+            if track_id_ in touched or look.device not in track.devices:
+                continue
+            hits = track.hits << 1 & _FIVE_LOOKS
+            if hits == 0:
+                self._forget(track_id_)
+            else:
+                self.tracks[track_id_] = replace(track, hits=hits)
+
+    def _end(self, track: Track, at_s: float) -> TrackUpdate:
+        return line(track, self.at(track, at_s), at_s, TrackState.ENDED, self._frame)
+
+    def _absorb(self, kept_id: str, lost_id: str) -> None:
+        kept, lost = self.tracks[kept_id], self.tracks[lost_id]
+        latest: dict[str, Sighting] = {}
+        for sighting in sorted((*kept.sightings, *lost.sightings), key=lambda s: s.at_s):
+            latest[sighting.device] = sighting
+        sightings = tuple(sorted(latest.values()))
+        self.tracks[kept_id] = replace(kept, sightings=sightings, bias=bias_floor(sightings))
+        self._forget(lost_id)
+
+    def _forget(self, gone_id: str) -> None:
+        del self.tracks[gone_id]
+        self._waiting.pop(gone_id, None)
+
+
+def simultaneous(tracks: Iterable[Track]) -> int:
+    """Return how many of some tracks one device was confident to see in one and the same frame."""
+    together: dict[tuple[str, float], int] = {}
+    for track in tracks:
+        for sighting in track.sightings:
+            if sighting.confidence >= _CONFIDENT:
+                frame = (sighting.device, sighting.at_s)
+                together[frame] = together.get(frame, 0) + 1
+    return max(together.values(), default=0)
+
+
+def _due(track: Track, at_s: float) -> bool:
+    return at_s - track.line_s >= LINE_S - _JUST_S

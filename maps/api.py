@@ -1,0 +1,154 @@
+"""The HTTP interface (CONTRACT.md, "HTTP (maps)"): JSON or GeoJSON, and server-sent events."""
+
+import json
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from edge.messages import encode, json_schemas
+from fusion.sector import Sector
+from maps.feed import Feed
+from maps.layers import collection
+from maps.metrics import CONTENT_TYPE, exposition
+
+GEOJSON: Final = "application/geo+json"
+MAX_VIEWERS: Final = 200
+_JSON: Final = "application/json"
+
+router = APIRouter()
+
+
+def _feed(request: Request) -> Feed:
+    feed: Feed = request.app.state.feed
+    return feed
+
+
+def _sector(request: Request) -> Sector:
+    sector: Sector = request.app.state.sector
+    return sector
+
+
+LiveFeed = Annotated[Feed, Depends(_feed)]
+ServedSector = Annotated[Sector, Depends(_sector)]
+Accept = Annotated[str, Header(include_in_schema=False)]
+Limit = Annotated[int, Query(ge=1, le=500, description="At most so many, newest first.")]
+
+
+def _responses(schema: str) -> dict[int | str, dict[str, Any]]:
+    """Describe both forms of a list for OpenAPI."""
+    items = {"type": "array", "items": {"$ref": f"#/components/schemas/{schema}"}}
+    layer = {"type": "object", "description": "A FeatureCollection (RFC 7946)."}
+    return {200: {"content": {_JSON: {"schema": items}, GEOJSON: {"schema": layer}}}}
+
+
+@router.get("/api/v1/tracks", responses=_responses("TrackUpdate"), response_class=Response)
+async def tracks(feed: LiveFeed, accept: Accept = "") -> Response:
+    """The last line of every track that was updated in the last minute."""
+    if GEOJSON in accept:
+        return _geojson(feed, "track")
+    return _json(feed.picture.tracks())
+
+
+@router.get("/api/v1/alerts", responses=_responses("Alert"), response_class=Response)
+async def alerts(feed: LiveFeed, limit: Limit = 200, accept: Accept = "") -> Response:
+    """The latest alerts, newest first. An alert is a lead for a person to check."""
+    if GEOJSON in accept:
+        return _geojson(feed, "alert", limit)
+    return _json(feed.picture.alerts()[:limit])
+
+
+@router.get("/api/v1/incidents", responses=_responses("Incident"), response_class=Response)
+async def incidents(feed: LiveFeed, limit: Limit = 200, accept: Accept = "") -> Response:
+    """The latest incidents as they stand, last changed first."""
+    if GEOJSON in accept:
+        return _geojson(feed, "incident", limit)
+    return _json(feed.picture.incidents()[:limit])
+
+
+@router.get("/api/v1/devices", responses=_responses("StatusMessage"), response_class=Response)
+async def devices(feed: LiveFeed, accept: Accept = "") -> Response:
+    """Every device's last status, with `health` (ok, degraded, silent, offline) and `heard_at`."""
+    if GEOJSON in accept:
+        return _geojson(feed, "device")
+    return _json(feed.picture.devices())
+
+
+@router.get("/api/v1/patrols", responses=_responses("PositionMessage"), response_class=Response)
+async def patrols(feed: LiveFeed, accept: Accept = "") -> Response:
+    """The last position of each of our own units."""
+    if GEOJSON in accept:
+        return _geojson(feed, "patrol")
+    return _json(feed.picture.patrols())
+
+
+@router.get("/api/v1/sector")
+async def sector(sector: ServedSector) -> Response:
+    """The sector's name, time zone and layers (each a FeatureCollection)."""
+    return _json(
+        {
+            "id": sector.id,
+            "name": sector.name,
+            "unit": sector.unit,
+            "timezone": sector.timezone.key,
+            "layers": sector.layers,
+        }
+    )
+
+
+@router.get("/api/v1/snapshot")
+async def snapshot(feed: LiveFeed) -> Response:
+    """The whole live picture as layers, and `event_id`: ask the stream for what comes after."""
+    return _json(feed.snapshot())
+
+
+@router.get("/api/v1/stream", response_class=StreamingResponse)
+async def stream(
+    feed: LiveFeed,
+    after: Annotated[str | None, Query(max_length=64)] = None,
+    last_event_id: Annotated[str | None, Header(max_length=64)] = None,
+) -> Response:
+    """Server-sent events: what changed since `Last-Event-ID`, else since `after`, else from now.
+
+    The event `reset` means: what you have is too old, fetch the snapshot again.
+    """
+    if feed.stream.viewer_count >= MAX_VIEWERS:
+        return _json({"detail": "too many viewers"}, status=503)
+    return StreamingResponse(
+        feed.stream.view(last_event_id or after),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+@router.get("/healthz")
+async def healthz(feed: LiveFeed) -> Response:
+    """200 while the broker is connected and the store answers, else 503 with the reasons."""
+    complaints = feed.complaints()
+    body = {"ok": not complaints, "reasons": complaints}
+    return _json(body, status=503 if complaints else 200)
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(feed: LiveFeed) -> Response:
+    """Figures for Prometheus."""
+    return Response(exposition(feed), media_type=CONTENT_TYPE)
+
+
+def wire_schemas() -> dict[str, Any]:
+    """Return the wire's JSON Schemas as OpenAPI components: one source for both."""
+    text = json.dumps(json_schemas()["$defs"])
+    schemas: dict[str, Any] = json.loads(text.replace("#/$defs/", "#/components/schemas/"))
+    return schemas
+
+
+def _json(content: object, *, status: int = 200) -> Response:
+    return Response(encode(content), status_code=status, media_type=_JSON, headers=_HEADERS)
+
+
+def _geojson(feed: Feed, kind: str, limit: int | None = None) -> Response:
+    layer = collection(feed.picture.features(kind)[:limit])
+    return Response(encode(layer), media_type=GEOJSON, headers=_HEADERS)
+
+
+_HEADERS: Final = {"Cache-Control": "no-store", "Vary": "Accept"}

@@ -1,0 +1,132 @@
+"""The web application: puts feed, pages and interface together, and guards the door.
+
+Until a log-in is configured the server listens on loopback only and answers to loopback names
+only: without the second, any web page could reach it through a host name of its own.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from fastapi import FastAPI, Query
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import MutableHeaders
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fusion.sector import Sector
+from maps import assets
+from maps.api import router, wire_schemas
+from maps.feed import Feed
+from maps.language import LANGUAGES, chosen
+from maps.live_map import render_live_map
+from maps.pages import Page, content_security_policy, render_docs
+
+LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
+_STATIC: Final = Path(__file__).parent / "static"
+_VERSION: Final = "1"
+
+
+def create_app(*, sector: Sector, feed: Feed) -> FastAPI:
+    """Compose the application.
+
+    Raises:
+        RefusedError: The web assets are missing, or a page would load an outside address.
+    """
+    assets.require()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with feed.running():
+            yield
+
+    app = FastAPI(
+        title="Tuần Biên",
+        version=_VERSION,
+        description="Live map of one border sector. An alert is a lead for a person to check.",
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's own page loads a CDN
+        redoc_url=None,
+    )
+    app.state.feed, app.state.sector = feed, sector
+    app.include_router(router)
+    _add_pages(app, sector)
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES, www_redirect=False)
+    return app
+
+
+def _add_pages(app: FastAPI, sector: Sector) -> None:
+    home = _home(sector)
+    shells = {
+        language: render_live_map(sector.name, language=language, home=home)
+        for language in LANGUAGES
+    }
+    docs = render_docs()
+
+    @app.get("/", include_in_schema=False)
+    async def live_map(lang: Annotated[str | None, Query(max_length=8)] = None) -> HTMLResponse:
+        return _html(shells[chosen(lang)])
+
+    @app.get("/docs", include_in_schema=False)
+    async def documentation() -> HTMLResponse:
+        return _html(docs)
+
+
+def _html(page: Page) -> HTMLResponse:
+    headers = {"Content-Security-Policy": page.policy, "Cache-Control": "no-cache"}
+    return HTMLResponse(page.html, headers=headers)
+
+
+def _home(sector: Sector) -> tuple[float, float]:
+    """Return `(lat, lon)` of the border's first vertex: somewhere in the sector."""
+    line = sector.layers["border"]["features"][0]["geometry"]["coordinates"]
+    while isinstance(line[0], list | tuple):
+        line = line[0]
+    return float(line[1]), float(line[0])
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+        )
+        schema.setdefault("components", {}).setdefault("schemas", {}).update(wire_schemas())
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+class SecurityHeaders:
+    """Adds to every answer what a browser must not do with it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap an application."""
+        self._app = app
+        self._headers = {
+            "Content-Security-Policy": content_security_policy(),
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and its answer back with the headers it does not set itself."""
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_guarded)

@@ -1,0 +1,89 @@
+"""`tuanbien maps serve | draw`."""
+
+import argparse
+import logging
+import os
+import secrets
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from edge.messages import UtcTime
+from maps.draw import draw
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; return the exit status."""
+    options = _parser().parse_args(arguments)
+    status: int = options.run(options)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tuanbien maps", description="The live map of one border sector."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve the live map of a sector")
+    serve.add_argument("sector", type=Path, metavar="SECTOR.toml")
+    serve.add_argument(
+        "--broker",
+        default=os.environ.get("TUANBIEN_BROKER", "mqtt://127.0.0.1:1883"),
+        help="MQTT broker (default %(default)s, or TUANBIEN_BROKER)",
+    )
+    serve.add_argument(
+        "--store",
+        default=os.environ.get("TUANBIEN_STORE", "sqlite:///tuanbien.db"),
+        help="fusion's store (default sqlite:///tuanbien.db, or TUANBIEN_STORE)",
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="loopback only (default %(default)s)")
+    serve.add_argument("--port", type=int, default=8000, help="default %(default)s")
+    serve.add_argument(
+        "--clock-offset-s",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="for exercises: seconds added to this machine's clock",
+    )
+    serve.set_defaults(run=_serve)
+
+    drawing = commands.add_parser("draw", help="draw a GeoJSON file on a page of its own")
+    drawing.add_argument("file", type=Path, metavar="FILE.geojson")
+    drawing.add_argument("--out", type=Path, metavar="PAGE.html", help="default: FILE.html")
+    drawing.set_defaults(run=_draw)
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> int:
+    # Only serving needs the store, the sector and the web server.
+    from fusion.sector import load_sector  # noqa: PLC0415
+    from fusion.store import Store, connect  # noqa: PLC0415
+    from maps.app import create_app  # noqa: PLC0415
+    from maps.feed import Feed  # noqa: PLC0415
+    from maps.server import listen, serve  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it reports every look at the store
+    sector = load_sector(options.sector)
+    connect(options.store).dispose()  # refuses a wrong address now; the database may come later
+    feed = Feed(
+        sector.id,
+        broker_url=options.broker,
+        open_store=partial(Store.open, options.store),
+        clock=partial(UtcTime.read_clock, offset_s=options.clock_offset_s),
+        run_id=secrets.token_hex(4),
+    )
+    app = create_app(sector=sector, feed=feed)
+    listener = listen(options.host, options.port)
+    host, port = listener.getsockname()[:2]
+    print(f"live map: http://{f'[{host}]' if ':' in host else host}:{port}/", flush=True)
+    serve(app, listener, on_stop=feed.stream.close)
+    return 0
+
+
+def _draw(options: argparse.Namespace) -> int:
+    out = options.out or options.file.with_suffix(".html")
+    count = draw(options.file, out)
+    print(f"{out}: {count} features")
+    return 0

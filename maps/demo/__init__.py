@@ -1,0 +1,1 @@
+"""The demo world: a fictional sector, people with known truth, rendered cameras, the chain."""

@@ -1,0 +1,206 @@
+"""Keeps the picture live: broker and store on one side, the stream of events on the other.
+
+Everything that touches the picture runs in the server's event loop; paho's thread and the store's
+calls only hand over. What cannot be reached is said by `complaints` and tried again.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any, Final, Protocol
+
+from edge.messages import Alert, Incident, InvalidMessageError, RefusedError, Topic, UtcTime
+from maps.layers import collection
+from maps.picture import KEPT, Change, Picture
+from maps.stream import Stream
+from maps.subscriber import Subscriber
+
+log = logging.getLogger(__name__)
+
+POLL_S: Final = 1.0
+STORE_LATE_S: Final = 5.0
+FUSION_LATE_S: Final = 10.0  # it speaks every 5 s
+LOG_REJECTED_EVERY_S: Final = 10.0
+
+Clock = Callable[[], UtcTime]
+
+
+class ReadStore(Protocol):
+    """What the map asks of the store; `fusion.store.Store` is one."""
+
+    def alerts(self, limit: int, *, sector: str) -> list[Alert]:
+        """Return a sector's newest alerts, newest first."""
+
+    def incidents_changed_since(self, revision: int, *, sector: str) -> tuple[int, list[Incident]]:
+        """Return the incidents changed after a revision (0: all), and the last revision."""
+
+
+class Feed:
+    """The live picture of one sector and the stream of its changes."""
+
+    def __init__(
+        self,
+        sector_id: str,
+        *,
+        broker_url: str,
+        open_store: Callable[[], ReadStore],
+        clock: Clock,
+        run_id: str,
+    ) -> None:
+        """Prepare; `running` connects.
+
+        Args:
+            sector_id: Whose picture.
+            broker_url: `mqtt://host[:port]`.
+            open_store: Opens the store; may raise RefusedError until fusion has made it.
+            clock: This process's clock.
+            run_id: Tells the events of this run from those of others.
+
+        Raises:
+            RefusedError: The broker's address is none.
+        """
+        self.clock = clock
+        self.picture = Picture(sector_id)
+        self.stream = Stream(run_id, beat=self.beat)
+        self.messages: Counter[str] = Counter()  # by last word of the topic
+        self.rejected = 0
+        self._subscriber = Subscriber(broker_url, sector_id, self._hand_over)
+        self._open_store = open_store
+        self._store: ReadStore | None = None
+        self._revision = 0
+        self._store_answered_s: float | None = None  # monotonic
+        self._store_complaint = "the store was not asked yet"
+        self._logged_rejected_s = -LOG_REJECTED_EVERY_S
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listen, poll and tick while the block lasts."""
+        self._loop = asyncio.get_running_loop()
+        self._subscriber.start()
+        self._tasks = [asyncio.create_task(self._poll_store()), asyncio.create_task(self._tick())]
+        try:
+            yield
+        finally:
+            self.stream.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.to_thread(self._subscriber.stop)
+
+    def take(self, topic: str, payload: bytes, *, retained: bool = False) -> None:
+        """Accept one MQTT message; a bad one is counted, and never stops the feed."""
+        try:
+            changes = self.picture.take(
+                topic, payload, received_at=self.clock(), retained=retained
+            )
+        except InvalidMessageError as error:
+            self.rejected += 1
+            now_s = time.monotonic()
+            if now_s - self._logged_rejected_s >= LOG_REJECTED_EVERY_S:
+                self._logged_rejected_s = now_s
+                log.warning("message on %r set aside (%d so far): %s", topic, self.rejected, error)
+            return
+        self.messages[Topic.parse(topic).kind] += 1
+        self.stream.publish(changes)
+
+    def complaints(self) -> list[str]:
+        """Return why the picture may not be live; empty when all is well."""
+        complaints = []
+        if not self._subscriber.connected:
+            complaints.append(f"broker {self._subscriber.address} is not connected")
+        if not self.store_answers:
+            complaints.append(f"store: {self._store_complaint}")
+        if any(task.done() for task in self._tasks):
+            complaints.append("the map has stopped following the sector: restart it")
+        return complaints
+
+    @property
+    def broker_connected(self) -> bool:
+        """Whether the broker is there now."""
+        return self._subscriber.connected
+
+    @property
+    def store_answers(self) -> bool:
+        """Whether the store answered lately."""
+        answered_s = self._store_answered_s
+        return answered_s is not None and time.monotonic() - answered_s < STORE_LATE_S
+
+    @property
+    def fusion_age_s(self) -> float | None:
+        """Seconds since fusion said how it is; None: never."""
+        heard_at = self.picture.fusion_heard_at
+        return None if heard_at is None else max(self.clock().seconds_since(heard_at), 0.0)
+
+    def beat(self) -> dict[str, Any]:
+        """Return what tells a viewer whether the picture is live."""
+        fusion, age_s = self.picture.fusion, self.fusion_age_s
+        return {
+            "now": self.clock(),
+            "broker_connected": self.broker_connected,
+            "store_answers": self.store_answers,
+            "fusion_online": fusion is not None and fusion.online,
+            "fusion_age_s": age_s,
+            "live": (
+                self.broker_connected
+                and fusion is not None
+                and fusion.online
+                and age_s is not None
+                and age_s <= FUSION_LATE_S
+            ),
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the whole picture with the id of the last event that is in it."""
+        kinds = ("track", "alert", "incident", "device", "patrol")
+        return {
+            "event_id": self.stream.last_id,
+            "beat": self.beat(),
+            **{f"{kind}s": collection(self.picture.features(kind)) for kind in kinds},
+        }
+
+    # -- inside
+
+    def _hand_over(self, topic: str, payload: bytes, retained: bool) -> None:  # noqa: FBT001 - paho's order
+        """Bring a message from paho's thread to the event loop."""
+        if self._loop is not None and not self._loop.is_closed():
+            with suppress(RuntimeError):  # the loop closed between the question and the call
+                self._loop.call_soon_threadsafe(
+                    partial(self.take, topic, payload, retained=retained)
+                )
+
+    async def _tick(self) -> None:
+        while True:
+            self.stream.publish(self.picture.tick(self.clock()))
+            await asyncio.sleep(POLL_S)
+
+    async def _poll_store(self) -> None:
+        while True:
+            try:
+                alerts, incidents = await asyncio.to_thread(self._ask_store)
+            except RefusedError as error:
+                if str(error) != self._store_complaint:
+                    log.warning("store: %s", error)
+                self._store_complaint = str(error)
+            else:
+                self._store_answered_s = time.monotonic()
+                self.stream.publish(self._merge(alerts, incidents))
+            await asyncio.sleep(POLL_S)
+
+    def _ask_store(self) -> tuple[Sequence[Alert], Sequence[Incident]]:
+        """Ask what changed; alerts too, in case one was missed on MQTT. Blocks."""
+        if self._store is None:
+            self._store = self._open_store()
+        sector = self.picture.sector_id
+        last, incidents = self._store.incidents_changed_since(self._revision, sector=sector)
+        alerts = self._store.alerts(KEPT["alert"], sector=sector) if incidents else []
+        self._revision = last  # only when both were read, else the next poll would miss them
+        return alerts, incidents
+
+    def _merge(self, alerts: Sequence[Alert], incidents: Sequence[Incident]) -> list[Change]:
+        return [*self.picture.take_incidents(incidents), *self.picture.take_alerts(alerts)]

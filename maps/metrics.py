@@ -1,0 +1,64 @@
+"""What a monitoring system reads at /metrics (Prometheus text format); a registry of its own."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from maps.feed import Feed
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class FeedCollector(Collector):
+    """Reads the figures off the feed when they are asked for."""
+
+    def __init__(self, feed: Feed) -> None:
+        """Watch one feed."""
+        self._feed = feed
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield each figure as it stands."""
+        feed, picture = self._feed, self._feed.picture
+        age_s = feed.fusion_age_s
+        gauges = {
+            "viewers": ("Open connections to the stream.", feed.stream.viewer_count),
+            "tracks": ("Tracks in the picture.", len(picture.tracks())),
+            "alerts": ("Alerts in the picture.", len(picture.alerts())),
+            "incidents": ("Incidents in the picture.", len(picture.incidents())),
+            "broker_connected": ("1 if the broker is connected.", feed.broker_connected),
+            "store_answers": ("1 if the store answered lately.", feed.store_answers),
+            "fusion_status_age_seconds": (
+                "Seconds since fusion said how it is; NaN: never.",
+                float("nan") if age_s is None else age_s,
+            ),
+        }
+        for name, (what, value) in gauges.items():
+            yield GaugeMetricFamily(f"tuanbien_maps_{name}", what, value=float(value))
+        devices = GaugeMetricFamily(
+            "tuanbien_maps_devices", "Devices by health.", labels=["health"]
+        )
+        for health, count in picture.count_devices().items():
+            devices.add_metric([health], count)
+        yield devices
+        messages = CounterMetricFamily(
+            "tuanbien_maps_messages", "MQTT messages taken, by kind.", labels=["kind"]
+        )
+        for kind, count in sorted(feed.messages.items()):
+            messages.add_metric([kind], count)
+        yield messages
+        yield CounterMetricFamily(
+            "tuanbien_maps_messages_rejected", "MQTT messages set aside.", value=feed.rejected
+        )
+        yield CounterMetricFamily(
+            "tuanbien_maps_events", "Events put on the stream.", value=feed.stream.event_count
+        )
+
+
+def exposition(feed: Feed) -> bytes:
+    """Return the figures in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(FeedCollector(feed))
+    return generate_latest(registry)

@@ -1,0 +1,106 @@
+// The live map's entry: builds the parts once, then hands every change to the part it concerns.
+// No framework; all text from messages goes into the page by textContent (see card.js).
+
+import { AlertBoard } from "./live/alerts.js";
+import { clockText, dayText, setTimeZone, word } from "./live/wording.js";
+import { drawBackground } from "./live/background.js";
+import { Eyes } from "./live/eyes.js";
+import { Feed } from "./live/feed.js";
+import { Ground } from "./live/ground.js";
+import { LayerSwitch } from "./live/layer_switch.js";
+import { Patrols, Tracks } from "./live/movers.js";
+
+const TICK_MS = 1000;
+const map = window.map_live; // made by the shell, see maps/live_map.py
+
+function show(id, text) {
+  document.getElementById(id).textContent = text;
+}
+
+async function fetchSector() {
+  for (;;) {
+    try {
+      const answer = await fetch("/api/v1/sector");
+      if (answer.ok) return await answer.json();
+    } catch (error) {
+      console.info("the server does not answer yet", error.message);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+  }
+}
+
+function showState(state) {
+  const text = word(`state.${state.name}`);
+  const box = document.getElementById("state");
+  if (box.dataset.state !== state.name) {
+    box.dataset.state = state.name;
+    show("state-text", text);
+  }
+  const live = state.name === "live";
+  document.body.classList.toggle("is-stale", !live);
+  const banner = document.getElementById("stale");
+  banner.hidden = live || state.since === null;
+  if (!banner.hidden) {
+    const told = word("state.stale", { state: text, time: clockText(state.since) });
+    if (banner.textContent !== told) banner.textContent = told;
+  }
+}
+
+function start(sector) {
+  setTimeZone(sector.timezone);
+  const ground = new Ground(map, sector.layers);
+  drawBackground(map, () => ground.fit());
+  const eyes = new Eyes(map);
+  const tracks = new Tracks(map);
+  const patrols = new Patrols(map);
+  const alerts = new AlertBoard(map, ground);
+  const parts = { track: tracks, alert: alerts, incident: alerts, device: eyes, patrol: patrols };
+  new LayerSwitch(map, [...ground.layers(), ...eyes.layers(), ...tracks.layers(),
+    ...patrols.layers(), ...alerts.layers()]);
+  ground.fit();
+
+  const feed = new Feed({
+    snapshot(picture) {
+      for (const part of new Set(Object.values(parts))) part.clear();
+      const now = feed.now();
+      for (const kind of ["incident", "alert", "device", "patrol", "track"]) {
+        for (const feature of picture[`${kind}s`].features) {
+          parts[kind].put(kind, feature, now, { fresh: false });
+        }
+      }
+      tick();
+    },
+    change(kind, data) {
+      const part = parts[kind];
+      if (part === undefined) return;
+      if (data.removed) part.drop(kind, data.id);
+      else part.put(kind, data, feed.now(), { fresh: true });
+      count();
+    },
+  });
+
+  function count() {
+    const well = eyes.countWell();
+    show("count-devices", `${well}/${eyes.shown.size}`);
+    document.getElementById("count-devices").classList.toggle("trouble", well < eyes.shown.size);
+    show("count-tracks", String(tracks.count()));
+    show("count-alerts", String(alerts.count()));
+    document.getElementById("simulated").hidden = !(alerts.anySimulated() || eyes.anySimulated());
+  }
+
+  function tick() {
+    const now = feed.now();
+    if (feed.synchronised) {
+      show("clock", clockText(now));
+      show("clock-day", dayText(now));
+    }
+    for (const part of new Set(Object.values(parts))) part.age(now);
+    showState(feed.state());
+    count();
+  }
+
+  setInterval(tick, TICK_MS);
+  feed.start();
+}
+
+start(await fetchSector());

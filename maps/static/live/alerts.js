@@ -1,0 +1,232 @@
+// Alerts: the list beside the map and their signs on it. Severity is colour, shape and word.
+
+import { element, marker, svg } from "./card.js";
+import { latlng } from "./geometry.js";
+import {
+  ageText, coordinateText, momentText, number, placeTexts, word, wordOr,
+} from "./wording.js";
+
+const KEPT = 200; // in the list
+const ON_MAP = 50;
+const NEW_S = 60; // pulses so long, by the time it was issued
+const FOCUS_ZOOM = 18;
+
+// Viewed without colour they still differ: octagon, triangle, square, circle.
+const SHAPES = {
+  critical: "M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z",
+  high: "M12 1.5 23 21.5H1z",
+  medium: "M3 3h18v18H3z",
+  low: "M12 2a10 10 0 1 0 .01 0z",
+};
+
+function sign(severity, size) {
+  const shape = svg("path", { d: SHAPES[severity] ?? SHAPES.low });
+  const stroke = svg("path", { class: "sign-mark", d: "M12 8v6M12 17.2v.4" });
+  return svg("svg", {
+    viewBox: "0 0 24 24", width: size, height: size, class: `sign is-${severity}`, "aria-hidden": "true",
+  }, [shape, stroke]);
+}
+
+function heads({ headcount: n, headcount_min: low, headcount_max: high }) {
+  const people = word("alert.people", { n: number(n) });
+  return low === high ? people
+    : word("alert.people_between", { people, low: number(low), high: number(high) });
+}
+
+// Known codes in the page's language, others in fusion's own words.
+function reasonText({ code, text, value }) {
+  const said = wordOr(`reason.${code}`, text || code);
+  if (!said.includes("{value}")) return said;
+  if (value === null || value === undefined) return text;
+  return said.replace("{value}", Number.isInteger(value) ? number(value) : number(value, 2));
+}
+
+export class AlertBoard {
+  constructor(map, ground) {
+    this.map = map;
+    this.ground = ground;
+    this.list = document.getElementById("alerts-list");
+    this.none = document.getElementById("alerts-none");
+    this.announcer = document.getElementById("announcer");
+    this.group = L.layerGroup().addTo(map);
+    this.alerts = new Map();
+    this.incidents = new Map();
+    this.selected = null;
+  }
+
+  layers() {
+    return [{ name: word("layer.alerts"), symbol: "of-alert", layer: this.group }];
+  }
+
+  count() {
+    return [...this.alerts.values()].filter((alert) => !this.withdrawn(alert)).length;
+  }
+
+  anySimulated() {
+    return [...this.alerts.values()].some((alert) => alert.about.simulated === true);
+  }
+
+  clear() {
+    this.alerts.clear();
+    this.incidents.clear();
+    this.list.replaceChildren();
+    this.group.clearLayers();
+    this.none.hidden = false;
+  }
+
+  drop(kind, id) {
+    if (kind === "incident") {
+      this.incidents.delete(id);
+      return;
+    }
+    const alert = this.alerts.get(id);
+    if (alert === undefined) return;
+    alert.item.remove();
+    this.group.removeLayer(alert.pin);
+    this.alerts.delete(id);
+    this.none.hidden = this.alerts.size > 0;
+  }
+
+  put(kind, feature, now, { fresh }) {
+    if (kind === "incident") {
+      this.incidents.set(feature.id, feature.properties);
+      for (const alert of this.alerts.values()) {
+        if (alert.about.incident_id === feature.id) this.fill(alert, now);
+      }
+      return;
+    }
+    if (this.alerts.has(feature.id)) return; // an alert is never changed
+    const about = feature.properties;
+    const alert = { feature, about, issued: Date.parse(about.issued_at), item: element("li") };
+    alert.content = element("div", { className: "alert-pin" });
+    alert.pin = marker(latlng(feature), alert.content, {
+      alt: this.headline(about), title: this.headline(about), zIndexOffset: 1000,
+    }).on("click", () => this.select(feature.id, { fromMap: true }));
+    this.alerts.set(feature.id, alert);
+    this.fill(alert, now);
+    this.insert(alert);
+    if (fresh && now - alert.issued < NEW_S * 1000) this.announce(alert);
+    while (this.alerts.size > KEPT) this.drop("alert", this.oldest().feature.id);
+  }
+
+  insert(alert) {
+    const later = [...this.list.children].find((item) => Number(item.dataset.issued) <= alert.issued);
+    alert.item.dataset.issued = String(alert.issued);
+    alert.item.dataset.id = alert.feature.id;
+    this.list.insertBefore(alert.item, later ?? null);
+    this.none.hidden = true;
+    [...this.list.children].forEach((item, index) => {
+      const one = this.alerts.get(item.dataset.id);
+      if (index < ON_MAP) this.group.addLayer(one.pin);
+      else this.group.removeLayer(one.pin);
+    });
+  }
+
+  oldest() {
+    return this.alerts.get(this.list.lastElementChild.dataset.id);
+  }
+
+  withdrawn(alert) {
+    return this.incidents.get(alert.about.incident_id)?.state === "withdrawn";
+  }
+
+  headline(about) {
+    const kind = wordOr(`kind.${about.kind}`, about.kind);
+    return about.direction ? `${kind} · ${word(`direction.${about.direction}`)}` : kind;
+  }
+
+  announce(alert) {
+    const { about } = alert;
+    this.announcer.textContent = word("alert.announce", {
+      severity: wordOr(`severity.${about.severity}`, about.severity),
+      headline: this.headline(about),
+      people: heads(about),
+      place: this.places(about)[0],
+    });
+  }
+
+  places(about) {
+    const texts = placeTexts(about.place, this.ground.trailName(about.place.trail_id));
+    return about.kind === "device" ? texts.slice(0, 1) : texts; // a device walks no trail
+  }
+
+  fill(alert, now) {
+    const { about } = alert;
+    const incident = this.incidents.get(about.incident_id);
+    const counted = incident ?? about; // more people seen later amend the incident
+    const severity = wordOr(`severity.${about.severity}`, about.severity);
+    const badges = [
+      about.simulated ? ["simulated", word("badge.simulated")] : null,
+      about.late ? ["late", word("badge.late")] : null,
+      incident?.amended ? ["amended", word("badge.amended")] : null,
+      incident ? [`state-${incident.state}`, wordOr(`incident.${incident.state}`, incident.state)] : null,
+    ].filter((badge) => badge !== null)
+      .map(([name, text]) => element("span", { className: `badge ${name}`, text }));
+
+    const head = element("span", { className: "alert-head", children: [
+      sign(about.severity, 22),
+      element("span", { className: "alert-severity", text: severity }),
+      element("time", { className: "alert-time", text: momentText(Date.parse(about.raised_at), now),
+        datetime: about.raised_at }),
+    ] });
+    const facts = element("span", { className: "alert-facts", children: [
+      element("strong", { text: heads(counted) }),
+      element("span", { text: word("alert.probability", { p: number(about.probability * 100) }) }),
+    ] });
+    facts.hidden = about.kind === "device"; // nobody to count
+    const places = element("span", { className: "alert-place",
+      children: this.places(about).map((text) => element("span", { text })) });
+    const button = element("button", { type: "button", className: "alert-go", children: [
+      head,
+      element("span", { className: "alert-title", text: this.headline(about) }),
+      facts, places,
+      element("span", { className: "badges", children: badges }),
+    ] });
+    button.addEventListener("click", () => this.select(alert.feature.id));
+    const reasons = element("ul", { className: "alert-reasons",
+      children: about.reasons.map((reason) => element("li", { text: reasonText(reason) })) });
+    const rest = [
+      about.eta_s != null ? word("alert.eta", { n: number(about.eta_s) }) : null,
+      about.lead ? word("alert.lead", { entry: about.lead.entry_id, p: number(about.lead.score * 100) }) : null,
+      about.devices.length ? word("alert.devices", { devices: about.devices.join(", ") }) : null,
+      coordinateText(alert.feature.geometry.coordinates),
+    ].filter((text) => text !== null);
+    const foot = element("p", { className: "alert-foot",
+      children: rest.map((text) => element("span", { text })) });
+    alert.item.replaceChildren(button, reasons, foot);
+    alert.content.replaceChildren(
+      sign(about.severity, 34),
+      element("span", { className: "alert-pin-count", text: counted.headcount > 0 ? number(counted.headcount) : "!" }),
+    );
+    this.mark(alert, now);
+  }
+
+  mark(alert, now) {
+    const states = {
+      "is-new": now - alert.issued < NEW_S * 1000,
+      "is-withdrawn": this.withdrawn(alert),
+      "is-selected": alert.feature.id === this.selected,
+    };
+    alert.item.className = `alert is-${alert.about.severity}`;
+    alert.content.className = `alert-pin is-${alert.about.severity}`;
+    for (const [name, holds] of Object.entries(states)) {
+      alert.item.classList.toggle(name, holds);
+      alert.content.classList.toggle(name, holds);
+    }
+    alert.item.title = ageText((now - alert.issued) / 1000);
+  }
+
+  age(now) {
+    this.now = now;
+    for (const alert of this.alerts.values()) this.mark(alert, now);
+  }
+
+  select(id, { fromMap = false } = {}) {
+    const alert = this.alerts.get(id);
+    if (alert === undefined) return;
+    this.selected = id;
+    for (const each of this.alerts.values()) this.mark(each, this.now);
+    if (fromMap) alert.item.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    else this.map.setView(latlng(alert.feature), Math.max(this.map.getZoom(), FOCUS_ZOOM));
+  }
+}

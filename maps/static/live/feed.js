@@ -1,0 +1,104 @@
+// Snapshot, then events. Knows whether what the map shows is live, and says so within seconds.
+
+const SILENT_MS = 10000; // the server beats every 5 s
+const RETRY_MS = 2000;
+const KINDS = ["track", "alert", "incident", "device", "patrol"];
+
+export class Feed {
+  constructor(on) {
+    this.on = on;
+    this.source = null;
+    this.heardAt = null; // performance.now() of the last word from the server
+    this.beat = null;
+    this.beatAt = null;
+    this.fusionAt = null; // performance.now() when fusion last said how it is
+    this.fusionOnline = false;
+    this.clockOffset = 0; // the server's clock minus ours, ms: exercises run at another time
+    this.synchronised = false;
+    this.lostSince = null;
+    setInterval(() => this.watch(), 1000);
+  }
+
+  // The instant it is for the sector, in ms since 1970.
+  now() {
+    return Date.now() + this.clockOffset;
+  }
+
+  async start() {
+    this.source?.close();
+    this.source = null;
+    try {
+      const answer = await fetch("/api/v1/snapshot", { cache: "no-store" });
+      if (!answer.ok) throw new Error(`status ${answer.status}`);
+      const picture = await answer.json();
+      this.hear(picture.beat);
+      this.on.snapshot(picture);
+      this.listen(picture.event_id);
+    } catch (error) {
+      console.info("no snapshot:", error.message);
+      this.again();
+    }
+  }
+
+  listen(eventId) {
+    const source = new EventSource(`/api/v1/stream?after=${encodeURIComponent(eventId)}`);
+    this.source = source;
+    for (const kind of KINDS) {
+      source.addEventListener(kind, (event) => {
+        this.heardAt = performance.now();
+        this.on.change(kind, JSON.parse(event.data));
+      });
+    }
+    source.addEventListener("fusion", (event) => {
+      this.heardAt = performance.now();
+      this.fusionAt = this.heardAt;
+      this.fusionOnline = JSON.parse(event.data).online;
+    });
+    source.addEventListener("beat", (event) => this.hear(JSON.parse(event.data)));
+    source.addEventListener("reset", () => this.start());
+    source.addEventListener("error", () => {
+      // The browser comes back by itself, with the last id, unless the answer was no stream.
+      if (source.readyState === EventSource.CLOSED && source === this.source) this.again();
+    });
+  }
+
+  again() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.start(), RETRY_MS);
+  }
+
+  hear(beat) {
+    this.heardAt = performance.now();
+    this.beat = beat;
+    this.beatAt = this.heardAt;
+    this.fusionAt = beat.fusion_age_s === null ? null : this.heardAt - beat.fusion_age_s * 1000;
+    this.fusionOnline = beat.fusion_online;
+    this.clockOffset = Date.parse(beat.now) - Date.now();
+    this.synchronised = true;
+  }
+
+  // A connection that says nothing may be dead without an error: begin anew.
+  watch() {
+    if (this.source === null || this.heardAt === null) return;
+    if (performance.now() - this.heardAt > 2 * SILENT_MS) {
+      this.heardAt = performance.now() - SILENT_MS;
+      this.start();
+    }
+  }
+
+  // What the header says: {name, since}; since: when it stopped being live, null: not yet begun.
+  state() {
+    const name = this.stateName();
+    if (name === "live") this.lostSince = null;
+    else if (this.lostSince === null && this.synchronised) this.lostSince = this.now();
+    return { name, since: this.lostSince };
+  }
+
+  stateName() {
+    if (this.heardAt === null) return "connecting";
+    if (performance.now() - this.beatAt > SILENT_MS) return "lost";
+    if (!this.beat.broker_connected) return "broker";
+    if (!this.fusionOnline || this.fusionAt === null) return "fusion";
+    return performance.now() - this.fusionAt > SILENT_MS ? "fusion" : "live";
+  }
+}

@@ -1,0 +1,87 @@
+// Words, numbers, times and places in the page's language. The words come with the page.
+
+const WORDS = JSON.parse(document.getElementById("page-words").textContent);
+export const LANGUAGE = document.documentElement.lang;
+const LOCALE = LANGUAGE === "vi" ? "vi-VN" : "en-GB";
+const COMPASS = ["n", "ne", "e", "se", "s", "sw", "w", "nw"];
+let timeZone = "UTC";
+let clockFormat;
+let dayFormat;
+
+// Return the words of a key with {names} filled in; a key without words is a mistake of ours.
+export function word(key, values = {}) {
+  const text = WORDS[key];
+  if (text === undefined) {
+    console.error(`no words for ${key}`);
+    return key;
+  }
+  return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? "–"));
+}
+
+// Return the words of a key, or what stands in for them where a message brought an unknown code.
+export function wordOr(key, otherwise) {
+  return Object.hasOwn(WORDS, key) ? WORDS[key] : otherwise;
+}
+
+export function number(value, digits = 0) {
+  const format = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return new Intl.NumberFormat(LOCALE, format).format(value);
+}
+
+export function setTimeZone(name) {
+  timeZone = name;
+  const parts = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+  clockFormat = new Intl.DateTimeFormat(LOCALE, { ...parts, timeZone });
+  const day = { day: "2-digit", month: "2-digit", year: "numeric" };
+  dayFormat = new Intl.DateTimeFormat(LOCALE, { ...day, timeZone });
+}
+
+// Instants are milliseconds since 1970; shown in the sector's time zone.
+export const clockText = (instant) => clockFormat.format(instant);
+export const dayText = (instant) => dayFormat.format(instant);
+
+export function momentText(instant, now) {
+  const day = dayText(instant);
+  return day === dayText(now) ? clockText(instant) : `${day} ${clockText(instant)}`;
+}
+
+export function ageText(seconds) {
+  if (seconds < 60) return word("age.seconds", { n: number(Math.max(0, Math.round(seconds))) });
+  if (seconds < 3600) return word("age.minutes", { n: number(Math.floor(seconds / 60)) });
+  return word("age.hours", { n: number(Math.floor(seconds / 3600)) });
+}
+
+export function distanceText(metres) {
+  if (metres < 10) return word("unit.m", { n: number(metres, 1) });
+  if (metres < 10000) return word("unit.m", { n: number(metres) });
+  return word("unit.km", { n: number(metres / 1000, 1) });
+}
+
+export function compassText(degrees) {
+  const eighth = Math.round((((degrees % 360) + 360) % 360) / 45) % 8;
+  return word(`compass.${COMPASS[eighth]}`);
+}
+
+export function coordinateText([lon, lat]) {
+  return `${number(lat, 5)}° · ${number(lon, 5)}°`;
+}
+
+// The guards' words: "mốc 234 + 320 m về phía Tây Bắc".
+export function placeTexts(place, trailName) {
+  const texts = [];
+  if (place.marker) {
+    const from = { marker: place.marker, distance: distanceText(place.marker_distance_m ?? 0) };
+    texts.push((place.marker_distance_m ?? 0) < 1 || place.marker_bearing_deg == null
+      ? word("place.at_marker", from)
+      : word("place.from_marker", { ...from, bearing: compassText(place.marker_bearing_deg) }));
+  }
+  texts.push(place.trail_id
+    ? word("place.trail", { trail: trailName ?? place.trail_id })
+    : word("place.off_trail"));
+  if (place.chainage_m != null) {
+    texts.push(word("place.chainage", { distance: distanceText(place.chainage_m) }));
+  }
+  return texts;
+}
+
+export const labelText = (label) => wordOr(`label.${label}`, label);

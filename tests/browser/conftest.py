@@ -1,0 +1,239 @@
+"""A real chromium on a real map server, with a real broker and a real store behind it."""
+
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edge.messages import Alert, Incident, UtcTime, decode_as, encode
+from fusion.events import AlertIssued, IncidentChanged
+from fusion.store import Store
+from maps import assets
+
+CHROMIUM = "/usr/bin/chromium"
+SECTOR = Path(__file__).parents[1] / "maps" / "sector" / "sector.toml"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Run Debian's chromium; skip where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or CHROMIUM
+    if not Path(chromium).exists():
+        pytest.skip("no chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+class Watched:
+    """A page and what it did that it should not have."""
+
+    def __init__(self, browser: Any, url: str, **options: Any) -> None:
+        self.page = browser.new_page(**({"viewport": {"width": 1366, "height": 768}} | options))
+        self.page.set_default_timeout(15_000)
+        self.outside: list[str] = []
+        self.errors: list[str] = []
+        self.dialogs: list[str] = []
+        self.page.on("request", self._note_request)
+        self.page.on("console", self._note_console)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("dialog", self._note_dialog)
+        self.page.goto(url)
+
+    def _note_request(self, request: Any) -> None:
+        if not re.match(r"(http://127\.0\.0\.1:|file:|data:|blob:)", request.url):
+            self.outside.append(request.url)
+
+    def _note_console(self, message: Any) -> None:
+        if message.type in {"error", "warning"}:
+            self.errors.append(message.text)
+
+    def _note_dialog(self, dialog: Any) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def close(self) -> None:
+        """Close the page and hold it to the rules that every page must keep."""
+        self.page.close()
+        assert self.outside == []
+        assert self.errors == []
+        assert self.dialogs == []
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Watched]]:
+    """Return a function that opens a page; each is checked for trespass at the end."""
+    opened: list[Watched] = []
+
+    def visit(url: str, **options: Any) -> Watched:
+        opened.append(Watched(browser, url, **options))
+        return opened[-1]
+
+    yield visit
+    for page in opened:
+        page.close()
+
+
+class Field:
+    """What happens in the sector: says it over MQTT, and keeps it as fusion would."""
+
+    def __init__(self, broker_url: str, store: Store) -> None:
+        self.store = store
+        self._client = paho.mqtt.client.Client(CallbackAPIVersion.VERSION2)
+        host, port = broker_url.removeprefix("mqtt://").split(":")
+        self._client.connect(host, int(port))
+        self._client.loop_start()
+
+    def say(self, sender: str, kind: str, message: dict[str, Any], *, retain: bool = False) -> None:
+        topic = f"tuanbien/v1/bien-thu/{sender}/{kind}"
+        self._client.publish(topic, encode(message), qos=1, retain=retain).wait_for_publish(10)
+
+    def fusion_status(self, **changed: Any) -> None:
+        status = {"v": 1, "sector": "bien-thu", "online": True, "at": UtcTime.read_clock()}
+        self.say("fusion", "status", status | changed, retain=True)
+
+    def track(self, track_id: str, **changed: Any) -> None:
+        update = {
+            "track_id": track_id,
+            "t": UtcTime.read_clock(),
+            "lat": 1.1995,
+            "lon": -12.302,
+            "cov_m2": [9.0, 2.0, 16.0],
+            "velocity_mps": [0.1, 1.3],
+            "label": "person",
+            "state": "confirmed",
+            "devices": ["cam-01"],
+        }
+        self.say("fusion", "tracks", update | changed)
+
+    def status(self, device_id: str, **changed: Any) -> None:
+        ring = [[-12.3022, 1.1985], [-12.3028, 1.2006], [-12.3012, 1.2007], [-12.3022, 1.1985]]
+        status = {
+            "v": 1,
+            "message_id": str(uuid.uuid4()),
+            "sector": "bien-thu",
+            "device_id": device_id,
+            "online": True,
+            "captured_at": UtcTime.read_clock(),
+            "sensor": {"kind": "camera", "lat": 1.1985, "lon": -12.3022},
+            "scene": "clear",
+            "fps": 9.5,
+            "footprint": {"type": "Polygon", "coordinates": [ring]},
+        }
+        self.say(device_id, "status", status | changed, retain=True)
+
+    def position(self, unit_id: str) -> None:
+        position = {
+            "v": 1,
+            "message_id": str(uuid.uuid4()),
+            "sector": "bien-thu",
+            "unit_id": unit_id,
+            "captured_at": UtcTime.read_clock(),
+            "lat": 1.1992,
+            "lon": -12.304,
+            "accuracy_m": 5.0,
+        }
+        self.say(unit_id, "position", position)
+
+    def alert(self, alert_id: str, **changed: Any) -> None:
+        now = UtcTime.read_clock()
+        common = {
+            "incident_id": f"incident-of-{alert_id}",
+            "sector": "bien-thu",
+            "kind": "crossing",
+            "severity": "high",
+            "lat": 1.20025,
+            "lon": -12.30184,
+            "direction": "outbound",
+            "headcount": 3,
+            "headcount_min": 2,
+            "headcount_max": 4,
+            "track_ids": ["track-1"],
+            "devices": ["cam-01", "cam-02"],
+            "simulated": True,
+            "place": {
+                "trail_id": "trail-1",
+                "marker": "234",
+                "marker_distance_m": 117.0,
+                "marker_bearing_deg": 281.0,
+                "chainage_m": 432.5,
+            },
+        } | changed
+        own = {
+            "v": 1,
+            "alert_id": alert_id,
+            "raised_at": now,
+            "issued_at": now,
+            "probability": 0.97,
+            "reasons": [{"code": "crossed_line", "text": "crossed", "value": 0.97}],
+        }
+        of_incident = {"state": "new", "opened_at": now, "updated_at": now, "alert_ids": [alert_id]}
+        alert = decode_as(encode(common | own | changed), Alert)
+        incident = decode_as(encode(common | of_incident), Incident)
+        self.store.save([IncidentChanged(incident), AlertIssued(alert)], sector="bien-thu")
+        self._client.publish("tuanbien/v1/bien-thu/fusion/alerts", encode(alert), qos=1)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+class Served:
+    """The map as a process."""
+
+    def __init__(self, *arguments: str) -> None:
+        command = "import sys; from edge.command import main; sys.exit(main())"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", command, "maps", "serve", str(SECTOR), *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().split()[-1]
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            assert self.process.wait(10) == 0
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def field(nats_broker: str, tmp_path: Path) -> Iterator[Field]:
+    """A sector in which the test says what happens."""
+    store = Store.open(f"sqlite:///{tmp_path / 'tuanbien.db'}", migrate=True)
+    made = Field(nats_broker, store)
+    yield made
+    made.close()
+    store.close()
+
+
+@pytest.fixture
+def live_map(field: Field, nats_broker: str, tmp_path: Path) -> Iterator[Served]:
+    """The running map of that sector."""
+    assets.bring()
+    assert field
+    store = f"sqlite:///{tmp_path / 'tuanbien.db'}"
+    served = Served("--broker", nats_broker, "--store", store, "--port", "0")
+    yield served
+    served.stop()

@@ -1,0 +1,200 @@
+"""What the duty officer sees, in a real browser, with no address outside this machine."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from edge.command import main
+
+pytestmark = pytest.mark.slow
+HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
+
+
+def count_painted(page, selector: str) -> int:
+    """Count the pixels that a canvas layer has painted."""
+    return page.evaluate(
+        """(selector) => {
+          const canvas = document.querySelector(selector);
+          if (!canvas) return 0;
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          let painted = 0;
+          for (let i = 3; i < data.length; i += 4) if (data[i] > 0) painted += 1;
+          return painted;
+        }""",
+        selector,
+    )
+
+
+def test_an_alert_appears_in_the_list_and_on_the_map(live_map, field, open_page) -> None:
+    field.fusion_status()
+    field.status("cam-01", simulated=True)
+    watched = open_page(live_map.url)
+    page = watched.page
+    page.locator('#state[data-state="live"]').wait_for()
+    assert page.locator("#state-text").inner_text() == "Trực tuyến"
+    assert page.locator("#alerts-none").is_visible()
+
+    field.track("track-1")
+    page.locator(".mover.is-person").wait_for(state="attached")
+    page.wait_for_function("document.getElementById('count-tracks').textContent === '1'")
+    assert count_painted(page, ".leaflet-tracks-pane canvas") > 50  # its ellipse
+
+    field.alert("alert-1")
+    card = page.locator(".alert")
+    card.wait_for()
+    text = card.inner_text()
+    for said in (
+        "CAO",
+        "Nghi vấn vượt biên",
+        "hướng xuất cảnh",
+        "3 người (2–4)",
+        "xác suất 97 %",
+        "mốc 234 + 117 m về phía Tây",
+        "đường mòn «Khe Đá»",
+        "GIẢ LẬP",
+        "cam-01, cam-02",
+        "xác suất 0,97",  # a decimal comma
+    ):
+        assert said in text
+    pin = page.locator(".alert-pin.is-high")
+    pin.wait_for()
+    assert "is-new" in (pin.get_attribute("class") or "")
+    assert "Cảnh báo mới, mức Cao" in page.locator("#announcer").inner_text()
+    assert page.locator("#simulated").is_visible()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d", page.locator("#clock").inner_text())
+
+    if os.environ.get("TUANBIEN_SCREENSHOT_OF_TEST"):
+        page.screenshot(path=os.environ["TUANBIEN_SCREENSHOT_OF_TEST"])
+
+
+def test_a_click_on_an_alert_takes_the_map_there(live_map, field, open_page) -> None:
+    field.fusion_status()
+    field.alert("alert-1")
+    page = open_page(live_map.url).page
+    page.locator(".alert-go").click()
+    page.wait_for_function("window.map_live.getZoom() >= 18")
+    page.wait_for_function("Math.abs(window.map_live.getCenter().lat - 1.20025) < 1e-4")
+    assert page.locator(".alert.is-selected").count() == 1
+
+
+def test_the_page_speaks_english_on_demand(live_map, field, open_page) -> None:
+    field.fusion_status()
+    field.alert("alert-1", headcount=1, headcount_min=1, headcount_max=1)
+    page = open_page(live_map.url).page
+    page.locator(".alert").wait_for()
+    page.locator('.languages a[hreflang="en"]').click()
+    page.locator('html[lang="en"] .alert').wait_for()
+    text = page.locator(".alert").inner_text()
+    for said in ("HIGH", "Suspected crossing", "outbound", "marker 234 + 117 m west", "SIMULATED"):
+        assert said in text
+    assert "not a verdict" in page.locator(".foot").inner_text()
+
+
+def test_hostile_text_is_shown_and_never_run(live_map, field, open_page) -> None:
+    """Names and labels come from outside; Leaflet would run a string as HTML."""
+    field.fusion_status()
+    field.status("cam-01", version=HOSTILE)
+    field.track("track-1", label=HOSTILE)
+    field.alert(
+        "alert-1",
+        place={"trail_id": HOSTILE, "marker": HOSTILE, "marker_distance_m": 5.0},
+        reasons=[{"code": HOSTILE, "text": HOSTILE, "value": None}],
+    )
+    page = open_page(live_map.url).page
+    page.locator(".alert").wait_for()
+    assert page.locator(".alert").inner_text().count(HOSTILE) == 3
+    page.locator(".mover").first.wait_for(state="attached")
+    for sign, said in ((".mover-box", HOSTILE), (".eye", HOSTILE)):
+        page.locator(sign).first.dispatch_event("click")
+        page.locator(".leaflet-popup-content", has_text=said).wait_for()
+    assert page.locator("img[src='x']").count() == 0
+
+
+def test_a_blind_device_is_a_hole_on_the_map(live_map, field, open_page) -> None:
+    field.fusion_status()
+    field.status("cam-01")
+    page = open_page(live_map.url).page
+    page.locator(".eye.is-ok").wait_for()
+    field.status("cam-01", scene="covered")
+    page.locator(".eye.is-degraded").wait_for()
+    assert page.locator(".eye-trouble").inner_text().lower() == "bị che"
+    field.say(
+        "cam-01",
+        "status",
+        {"v": 1, "message_id": "will", "sector": "bien-thu", "device_id": "cam-01", "online": False},
+    )
+    page.locator(".eye.is-offline").wait_for()
+    assert page.locator("path.view.is-offline").get_attribute("fill") == "url(#blind)"
+    assert page.locator("#count-devices").inner_text() == "0/1"
+
+
+def test_tracks_coast_end_and_patrols_are_ours(live_map, field, open_page) -> None:
+    field.fusion_status()
+    page = open_page(live_map.url).page
+    page.locator('#state[data-state="live"]').wait_for()
+    field.track("track-1", state="coasting")
+    page.locator(".mover.is-coasting").wait_for(state="attached")
+    field.position("patrol-1")
+    page.locator(".patrol", has_text="patrol-1").wait_for()
+    field.track("track-1", state="ended")
+    page.locator(".mover").wait_for(state="detached")
+
+
+def test_a_page_that_hears_nothing_says_so(live_map, field, open_page) -> None:
+    """Old data must look old: no alert is no peace when nobody is listening."""
+    field.fusion_status()
+    field.track("track-1")
+    watched = open_page(live_map.url)
+    page = watched.page
+    page.locator('#state[data-state="live"]').wait_for()
+    field.fusion_status(online=False)  # fusion's last will
+    page.locator('#state[data-state="fusion"]').wait_for()
+    assert "không còn là hiện tại" in page.locator("#stale").inner_text()
+    field.fusion_status()
+    page.locator('#state[data-state="live"]').wait_for()
+    assert page.locator("#stale").is_hidden()
+    live_map.stop()
+    page.locator('#state[data-state="lost"]').wait_for(timeout=20_000)
+    assert page.locator("body.is-stale").count() == 1
+    # The browser itself logs that the server is gone; nothing else may be there.
+    assert all("ERR_CONNECTION_REFUSED" in error or "ERR_" in error for error in watched.errors)
+    watched.errors.clear()
+
+
+def test_layers_can_be_switched_off(live_map, field, open_page) -> None:
+    field.fusion_status()
+    field.status("cam-01")
+    page = open_page(live_map.url, viewport={"width": 1600, "height": 900}).page
+    page.locator(".eye").wait_for()
+    box = page.get_by_label("Thiết bị giám sát")
+    box.uncheck()
+    page.locator(".eye").wait_for(state="detached")
+    box.check()
+    page.locator(".eye").wait_for()
+
+
+def test_the_page_fits_a_phone(live_map, field, open_page) -> None:
+    field.fusion_status()
+    field.alert("alert-1")
+    page = open_page(live_map.url, viewport={"width": 390, "height": 844}).page
+    page.locator(".alert").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.locator("#map_live").bounding_box()["width"] == 390
+
+
+def test_the_documentation_of_the_interface_loads_nothing_from_outside(live_map, open_page) -> None:
+    page = open_page(live_map.url + "docs").page
+    page.locator(".opblock-summary-path", has_text="/api/v1/alerts").wait_for()
+
+
+def test_a_drawn_file_opens_without_a_server(tmp_path: Path, open_page) -> None:
+    source = tmp_path / "view.geojson"
+    point = f'{{"type":"Point","coordinates":[-12.3,1.2]}},"properties":{{"name":"{HOSTILE}"}}'
+    source.write_text(f'{{"type":"Feature","geometry":{point}}}', encoding="utf-8")
+    assert main(["maps", "draw", str(source)]) == 0
+    page = open_page((tmp_path / "view.html").as_uri()).page
+    page.locator("#count", has_text="1").wait_for()
+    page.locator("#map").click()  # the only feature lies in the middle
+    assert HOSTILE in page.locator(".leaflet-popup-content").inner_text()

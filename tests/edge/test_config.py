@@ -1,0 +1,121 @@
+"""A device file: what it means, and one sentence for each way to get it wrong."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge.camera import Camera, Pose, PoseSigma
+from edge.config import DeviceConfig, DeviceConfigError, load_device
+from edge.georeference import Ground
+
+WriteDevice = Callable[..., Path]
+
+
+def test_the_file_of_the_contract_is_understood(device: DeviceConfig) -> None:
+    assert (device.device_id, device.sector, device.kind) == ("cam-07", "ha-giang", "camera")
+    assert device.source.video == "clip.avi"
+    assert device.detector.label_by_class == {0: "person", 2: "car"}
+    assert device.camera == Camera(768, 576, 700.0, 700.0, 383.5, 287.5, None, ())
+    assert device.pose == Pose(22.5, 104.0, 1008.0, 30.0, -25.0, 0.0)
+    assert device.pose_sigma == PoseSigma(0.5, 0.5, 0.5, 0.3, 0.3)
+    assert device.ground == Ground(1000.0, 1.0)
+    assert device.broker_url == "mqtt://127.0.0.1:1883"
+    assert device.base == device.path.parent
+
+
+def test_what_may_be_left_out_has_a_default(write_device: WriteDevice) -> None:
+    device = load_device(
+        write_device(
+            ("fx = 700.0\nfy = 700.0\ncx = 383.5\ncy = 287.5\n", "hfov_deg = 90.0\n"),
+            ("[broker]\n", ""),
+            ('url = "mqtt://127.0.0.1:1883"\n', ""),
+            ("sigma = { position_m = 0.5, alt_m = 0.5, yaw_deg = 0.5, ", "sigma = { "),
+        )
+    )
+    assert device.camera == Camera(
+        768, 576, pytest.approx(384.0), pytest.approx(384.0), 383.5, 287.5, None, ()
+    )
+    assert device.broker_url == "mqtt://127.0.0.1:1883"
+    assert device.pose_sigma.position_m > 0.5, "an unsurveyed mount is not an exact one"
+
+
+def test_a_distorted_camera_keeps_its_coefficients(write_device: WriteDevice) -> None:
+    device = load_device(
+        write_device(("cy = 287.5", 'cy = 287.5\nmodel = "fisheye"\ndistortion = [0.1, 0, 0, 0]'))
+    )
+    assert device.camera.model == "fisheye"
+    assert device.camera.distortion == (0.1, 0.0, 0.0, 0.0)
+
+
+def test_a_model_without_coefficients_is_a_pinhole(write_device: WriteDevice) -> None:
+    device = load_device(write_device(("cy = 287.5", 'cy = 287.5\nmodel = "brown"')))
+    assert device.camera.model is None
+
+
+def test_a_camera_index_is_a_number_or_its_text(write_device: WriteDevice) -> None:
+    assert load_device(write_device(('"clip.avi"', "0"))).source.video == 0
+    assert load_device(write_device(('"clip.avi"', '"0"'))).source.video == "0"
+
+
+WRONG = [
+    (("fx = 700.0", "fxx = 700.0"), ("fxx", "camera")),
+    (("[ground]", "[grund]"), ("grund",)),
+    (("lat = 22.5", "lat = 95.0"), ("mount.lat", "90")),
+    (("lat = 22.5", "lat = nan"), ("mount.lat",)),
+    (("lon = 104.0", "lon = 181.0"), ("mount.lon", "180")),
+    (("lon = 104.0\n", ""), ("mount", "lon")),
+    (("pitch_deg = -25.0", "pitch_deg = -91.0"), ("mount.pitch_deg", "-90")),
+    (("yaw_deg = 30.0", "yaw_deg = 400.0"), ("mount.yaw_deg", "360")),
+    (("roll_deg = 0.0", "roll_deg = inf"), ("mount.roll_deg",)),
+    (("alt_m = 1008.0", "alt_msl_m = 980.0"), ("mount.alt_msl_m", "geoid", "ellipsoid")),
+    (("alt_m = 1000.0", "alt_msl_m = 980.0"), ("ground.alt_msl_m", "geoid", "ellipsoid")),
+    (("alt_m = 1000.0", 'dem = "hills.tif"'), ("ground.dem", "hills.tif")),
+    (("alt_m = 1000.0\n", ""), ("ground.alt_m",)),
+    (("alt_m = 1008.0", "alt_m = 999.0"), ("mount.alt_m", "999", "ground.alt_m")),
+    (("fx = 700.0\n", ""), ("fx", "hfov_deg")),
+    (("fx = 700.0", "fx = 700.0\nhfov_deg = 60.0"), ("fx", "hfov_deg")),
+    (("fx = 700.0", "fx = -1.0"), ("camera.fx",)),
+    (("width = 768", "width = 768.5"), ("camera.width",)),
+    (("cy = 287.5", "cy = 287.5\ndistortion = [0.1]"), ("camera.distortion", "camera.model")),
+    (
+        ("cy = 287.5", 'cy = 287.5\nmodel = "brown"\ndistortion = [0.1]'),
+        ("camera.distortion", "brown"),
+    ),
+    (("cy = 287.5", 'cy = 287.5\nmodel = "wide"'), ("camera.model", "wide")),
+    (("confidence = 0.25", "confidence = 25"), ("detector.confidence",)),
+    (("pixel_sigma = 3.0", "pixel_sigma = 0"), ("detector.pixel_sigma",)),
+    (('0 = "person"', 'person = "0"'), ("detector.labels", "person")),
+    (('kind = "camera"', 'kind = "eye"'), ("device.kind", "eye")),
+    (('id = "cam-07"', 'id = "Cam 7"'), ("device.id",)),
+    (('"clip.avi"', '""'), ("source.video",)),
+    (('"clip.avi"', '"clip.avi"\ntelemetry = "clip.SRT"'), ("source.telemetry", "clip.SRT")),
+    (("sigma_m = 1.0", "sigma_m = -1.0"), ("ground.sigma_m",)),
+    (("[mount]", "[mount"), ("not TOML",)),
+]
+
+
+@pytest.mark.parametrize(("change", "named"), WRONG, ids=[new for (_, new), _ in WRONG])
+def test_what_is_wrong_is_refused_in_one_sentence_with_file_and_field(
+    write_device: WriteDevice, change: tuple[str, str], named: tuple[str, ...]
+) -> None:
+    path = write_device(change)
+    with pytest.raises(DeviceConfigError) as refused:
+        load_device(path)
+    sentence = str(refused.value)
+    assert str(path) in sentence
+    assert "\n" not in sentence
+    for word in named:
+        assert word in sentence
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DeviceConfigError, match=r"absent\.toml: No such file"):
+        load_device(tmp_path / "absent.toml")
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "device.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DeviceConfigError, match=r"device\.toml is not TOML"):
+        load_device(path)

@@ -1,0 +1,177 @@
+"""One alert for a group; silence, on record, for patrols and lawful travellers."""
+
+import pytest
+
+from fusion.events import AlertSuppressed, HeldBecause, SuppressionLifted
+
+
+def group(make, size, *, east_m=10.0, at_s=20.0, until_s=60.0, gap_m=2.5):
+    return [
+        make.walker(
+            [
+                (0.0, east_m + gap_m * k, -1.2 * at_s - k),
+                (until_s, east_m + gap_m * k, 1.2 * (until_s - at_s) - k),
+            ]
+        )
+        for k in range(size)
+    ]
+
+
+def held(outcome):
+    records = {}
+    for event in outcome.events:
+        if isinstance(event, AlertSuppressed):
+            records[event.record.suppressed_id] = event.record
+        elif isinstance(event, SuppressionLifted):
+            records.pop(event.suppressed_id)
+    return list(records.values())
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_a_group_is_one_alert_and_one_incident(make, sector, run, size) -> None:
+    outcome = run(sector, make.world(group(make, size)).messages())
+    (alert,), (incident,) = outcome.alerts, outcome.standing
+    assert incident.headcount == size
+    assert incident.headcount_min <= size <= incident.headcount_max
+    assert alert.headcount_min <= alert.headcount <= alert.headcount_max
+    assert outcome.engine.counts.tracks == size
+
+
+def test_a_group_seen_by_two_cameras_is_counted_once(make, sector, run) -> None:
+    eyes = [
+        make.eye("cam-1", sigma_m=0.5, bias_m=(0.4, -0.3), bias_sigma_m=0.5),
+        make.eye("cam-2", sigma_m=0.5, bias_m=(-0.3, 0.4), bias_sigma_m=0.5, phase_s=0.07),
+    ]
+    outcome = run(sector, make.world(group(make, 3), eyes=eyes).messages())
+    (alert,), (incident,) = outcome.alerts, outcome.standing
+    assert incident.headcount == 3
+    assert alert.devices == ("cam-1", "cam-2")
+    assert outcome.engine.counts.tracks == 3
+
+
+def test_a_column_in_single_file_is_one_group(make, sector, run) -> None:
+    column = [
+        make.walker([(0, 10, -24 - 6 * k), (90, 10, 84 - 6 * k)])
+        for k in range(5)  # the last comes 20 s after the first
+    ]
+    outcome = run(sector, make.world(column, until_s=90).messages())
+    assert len(outcome.alerts) == 1
+    assert [incident.headcount for incident in outcome.standing] == [5]
+
+
+def test_two_groups_at_different_places_are_two_alerts(make, sector, run) -> None:
+    both = group(make, 2) + group(make, 3, east_m=150.0)
+    outcome = run(sector, make.world(both).messages())
+    assert sorted(incident.headcount for incident in outcome.standing) == [2, 3]
+    assert len(outcome.alerts) == 2
+
+
+def test_a_second_group_on_the_same_trail_a_minute_later_is_a_second_alert(
+    make, sector, run
+) -> None:
+    """No cool-down timer may swallow a new group (decision 4)."""
+    second = [
+        make.walker([(60 + t, x, y) for t, x, y in one.path]) for one in group(make, 2)
+    ]
+    outcome = run(sector, make.world(group(make, 3) + second, until_s=120).messages())
+    assert sorted(incident.headcount for incident in outcome.standing) == [2, 3]
+    assert len(outcome.alerts) == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_track_that_breaks_is_not_a_second_incident(make, sector, run, seed) -> None:
+    eye = make.eye(blind=lambda t: 26 < t < 40)  # longer than a track coasts
+    outcome = run(sector, make.world(group(make, 2), eyes=[eye], seed=seed).messages())
+    assert len(outcome.alerts) == 1
+    assert [incident.headcount for incident in outcome.standing] == [2]
+
+
+def test_a_gap_of_some_seconds_at_the_line_is_bridged(make, sector, run) -> None:
+    eye = make.eye(blind=lambda t: 17 < t < 24)
+    outcome = run(sector, make.world(group(make, 1), eyes=[eye]).messages())
+    assert len(outcome.alerts) == 1
+    assert outcome.engine.counts.tracks == 1
+
+
+def test_a_farmer_near_the_line_raises_nothing(make, sector, run) -> None:
+    farmer = make.walker([(0, -50, -9), (60, 10, -8), (120, -50, -9)])
+    outcome = run(sector, make.world([farmer], until_s=120).messages())
+    assert (outcome.alerts, held(outcome)) == ([], [])
+
+
+@pytest.mark.parametrize("every_s", [5.0, 15.0, 30.0])
+def test_our_patrol_raises_nothing_and_is_on_record(make, sector, run, every_s) -> None:
+    patrol = group(make, 3)
+    units = [("unit-1", patrol[0], every_s, 5.0)]
+    outcome = run(sector, make.world(patrol, units=units).messages())
+    (record,) = held(outcome)
+    assert outcome.alerts == []
+    assert (record.reason, record.unit_id) == (HeldBecause.OWN_FORCE, "unit-1")
+    assert record.headcount == 3
+
+
+def test_a_patrol_whose_positions_come_late_is_explained_all_the_same(make, sector, run) -> None:
+    patrol = group(make, 2)
+    messages = make.world(patrol, units=[("unit-1", patrol[0], 5.0, 5.0)]).messages()
+    late = [line for line in messages if "unit_id" in line["payload"]]
+    rest = [line for line in messages if "unit_id" not in line["payload"]]
+    for line in late:
+        line["received_at"] = make.start.after(100.0).rfc3339()
+    outcome = run(sector, rest + late)
+    assert [alert.direction for alert in outcome.alerts] == ["outbound"]  # never un-issued
+    assert [one.state for one in outcome.incidents.values()] == ["withdrawn"]
+    assert [record.reason for record in held(outcome)] == [HeldBecause.OWN_FORCE]
+
+
+def test_a_patrol_somewhere_else_explains_nobody(make, sector, run) -> None:
+    patrol = make.walker([(0, 200, -30), (60, 260, -30)])
+    world = make.world([*group(make, 2), patrol], units=[("unit-1", patrol, 5.0, 5.0)])
+    assert len(run(sector, world.messages()).alerts) == 1
+
+
+def test_a_patrol_standing_by_the_trail_explains_nobody(make, sector, run) -> None:
+    post = make.walker([(0, 12, -10), (60, 12, -10)])
+    world = make.world([*group(make, 1, gap_m=0.0), post], units=[("unit-1", post, 5.0, 5.0)])
+    assert len(run(sector, world.messages()).alerts) == 1
+
+
+def test_a_traveller_at_the_gate_is_lawful(make, sector_maker, run) -> None:
+    gate = make.feature(
+        "Polygon", sector_maker.square(10, 0, 15), id="gate", name="Gate", kind="crossing_point"
+    )
+    sector = sector_maker.load(zones=make.collection(gate))
+    through = run(sector, make.world(group(make, 1)).messages())
+    beside = run(sector, make.world(group(make, 1, east_m=60.0)).messages())
+    assert [record.zone_id for record in held(through)] == ["gate"]
+    assert (through.alerts, len(beside.alerts)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "alerts"),
+    [("Sat-Sun 00:00-24:00", 0), ("Sun 00:00-24:00", 0), ("Sat 00:00-24:00", 1), ("06:00-18:00", 1)],
+)
+def test_a_gate_is_lawful_while_it_is_open(make, sector_maker, run, schedule, alerts) -> None:
+    """The scene plays on Saturday 17:00 UTC, which is Sunday 00:00 in Hà Giang."""
+    square = sector_maker.square(10, 0, 15)
+    properties = {"id": "gate", "kind": "crossing_point", "schedule": schedule}
+    gate = make.feature("Polygon", square, **properties)
+    sector = sector_maker.load(zones=make.collection(gate))
+    assert len(run(sector, make.world(group(make, 1)).messages()).alerts) == alerts
+
+
+def test_a_place_is_named_in_the_guards_words(make, sector_maker, run) -> None:
+    trail = make.feature("LineString", sector_maker.line((10, -300), (12, 200)), id="trail-2")
+    far = make.feature("LineString", sector_maker.line((400, -300), (400, 200)), id="trail-3")
+    markers = [
+        make.feature("Point", sector_maker.at(110, 0), id="234"),
+        make.feature("Point", sector_maker.at(900, 0), id="235"),
+    ]
+    sector = sector_maker.load(
+        trails=make.collection(trail, far), markers=make.collection(*markers)
+    )
+    (alert,) = run(sector, make.world(group(make, 1)).messages()).alerts
+    assert alert.place.trail_id == "trail-2"
+    assert alert.place.marker == "234"
+    assert alert.place.marker_distance_m == pytest.approx(100.0, abs=3.0)
+    assert alert.place.marker_bearing_deg == pytest.approx(270.0, abs=2.0)
+    assert alert.place.chainage_m == pytest.approx(2010.0, abs=3.0)

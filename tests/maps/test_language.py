@@ -1,0 +1,99 @@
+"""Every visible word stands in both languages, and none is left over."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edge.messages import AlertKind, Direction, Scene, SensorKind, Severity, TrackState
+from fusion.sector import LINE_STATUS, TRAIL_KINDS, ZONE_KINDS
+from maps.language import LANGUAGES, chosen, words
+from maps.picture import Health
+
+ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "maps" / "static"
+INCIDENT_STATES = (
+    "new acknowledged assessing no_threat dispatched on_scene resolved closed "
+    "handed_over reopened withdrawn"
+).split()
+COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
+    "kind": [kind.value for kind in AlertKind],
+    "severity": [severity.value for severity in Severity],
+    "direction": [direction.value for direction in Direction],
+    "incident": INCIDENT_STATES,
+    "track": [state.value for state in TrackState],
+    "scene": [scene.value for scene in Scene],
+    "sensor": [kind.value for kind in SensorKind],
+    "health": [health.value for health in Health],
+    "zone": ZONE_KINDS,
+    "trail": TRAIL_KINDS,
+    "border": [*LINE_STATUS, "home_left", "home_right"],
+    "compass": "n ne e se s sw w nw".split(),
+    "state": "connecting live lost broker fusion".split(),
+}
+
+
+def sources() -> str:
+    files = [*STATIC.glob("live.js"), *STATIC.glob("live/*.js"), ROOT / "maps/templates/live.html"]
+    return "\n".join(path.read_text(encoding="utf-8") for path in files)
+
+
+def reason_codes() -> set[str]:
+    rules = (ROOT / "fusion" / "rules.py").read_text(encoding="utf-8")
+    return set(re.findall(r'code="([a-z_]+)"', rules)) | {"line_undemarcated", "line_river"}
+
+
+def computed_keys() -> set[str]:
+    keys = {f"{head}.{tail}" for head, tails in COMPUTED.items() for tail in tails}
+    return keys | {f"reason.{code}" for code in reason_codes()}
+
+
+def test_both_languages_have_the_same_keys() -> None:
+    assert list(words("vi")) == list(words("en"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_is_empty(language) -> None:
+    assert all(text.strip() for text in words(language).values())
+
+
+def test_both_languages_fill_in_the_same_values() -> None:
+    for key, text in words("vi").items():
+        assert set(re.findall(r"\{(\w+)\}", text)) == set(
+            re.findall(r"\{(\w+)\}", words("en")[key])
+        ), key
+
+
+def test_every_key_that_the_page_names_has_words() -> None:
+    named = set(re.findall(r"""word(?:Or)?\("([a-z_.]+)\"""", sources()))
+    named |= set(re.findall(r'words\["([a-z_.]+)"\]', sources()))
+    named |= set(re.findall(r'"(border\.side_\w+)"', sources()))
+    assert len(named) > 50
+    assert named | computed_keys() <= set(words("vi"))
+
+
+def test_no_words_are_left_over() -> None:
+    named = set(re.findall(r'"([a-z]+\.[a-z_]+)"', sources())) | computed_keys()
+    left = {key for key in words("vi") if key not in named and not key.startswith("label.")}
+    assert left == set()
+
+
+def test_nobody_is_called_a_criminal_and_no_class_of_object_an_identity() -> None:
+    vietnamese = " ".join(words("vi").values()).lower()
+    assert "tội phạm" not in vietnamese
+    assert "nhận dạng" not in vietnamese
+    assert "nghi vấn" in words("vi")["kind.crossing"].lower()
+    assert "intruder" not in " ".join(words("en").values()).lower()
+
+
+def test_an_unknown_language_is_vietnamese() -> None:
+    assert [chosen(asked) for asked in (None, "en", "vi", "xx")] == ["vi", "en", "vi", "vi"]
+
+
+def test_text_from_messages_never_becomes_html() -> None:
+    """Leaflet and the DOM run strings as HTML; every place that could is held to elements."""
+    code = re.sub(r"//.*", "", sources())
+    for risky in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        assert risky not in code
+    for call in re.findall(r"(?:bindPopup|bindTooltip|setContent)\((.{0,20})", code):
+        assert call.startswith(("() =>", "describe")), call
