@@ -24,7 +24,7 @@ from edge.survey import features, locate, summary
 from edge.weights import DEFAULT, cache_folder, find_weights
 
 DRAIN_S: Final = 30.0
-FAREWELL_S: Final = 2.0
+FAREWELL_S: Final = 1.5
 _LOOK_EVERY_S: Final = 0.1
 _FIRST_PICTURE_S: Final = 15.0
 

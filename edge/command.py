@@ -41,9 +41,9 @@ def _run(name: str, module: str, arguments: Sequence[str]) -> int:
     try:
         cli = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is not None and error.name.split(".")[0] in {"edge", "fusion", "maps"}:
+        if error.name is not None and error.name.partition(".")[0] in {"edge", "fusion", "maps"}:
             raise
-        extra = module.split(".")[0]
+        extra, _, _ = module.partition(".")
         print(
             f"tuanbien {name}: the package {error.name!r} is not installed; "
             f"pip install 'tuanbien[{extra}]' brings it",
@@ -61,3 +61,7 @@ def _run(name: str, module: str, arguments: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

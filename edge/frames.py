@@ -28,7 +28,7 @@ LONGEST_WAIT_S: Final = 15.0
 
 _OPEN_TIMEOUT_MS: Final = 5000
 _READ_TIMEOUT_MS: Final = 5000
-_JOIN_S: Final = 2.0
+_JOIN_S: Final = 1.0
 _LOG = logging.getLogger(__name__)
 
 # What cannot be opened we say ourselves, in one sentence.

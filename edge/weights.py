@@ -192,6 +192,7 @@ def _keep(
                 msg = f"what came for {kept.name} has the SHA-256 {digest.hexdigest()[:12]}…, "
                 msg += f"not {known.sha256[:12]}…"
                 raise WeightsError(msg)
+            Path(part.name).chmod(0o644)
             Path(part.name).replace(kept)
         finally:
             Path(part.name).unlink(missing_ok=True)

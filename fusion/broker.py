@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from edge.messages import RefusedError
+from fusion.child import bound_to_us
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 1883
@@ -44,16 +45,6 @@ logfile_size_limit: 4MB
 logfile_max_num: 2
 jetstream {{ store_dir: {store}, sync_interval: always, max_memory_store: 64MB }}
 mqtt {{ host: {host}, port: {port}, max_ack_pending: 64, ack_wait: "5s" }}
-"""
-# Run by the child before it becomes the server: the kernel ends it when we die, kill -9 included.
-# A `preexec_fn` would do the same and may deadlock where there are threads.
-_DIE_WITH_PARENT: Final = """\
-import ctypes, os, signal, sys
-parent, command = int(sys.argv[1]), sys.argv[2:]
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-if os.getppid() == parent:
-    os.execv(command[0], command)
 """
 # CONNECT (MQTT 3.1.1, clean session, keep-alive 5 s, client "probe") and DISCONNECT.
 _CONNECT: Final = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x05\x00\x05probe"
@@ -165,9 +156,8 @@ def _start(
     except OSError as error:
         msg = f"cannot write the broker's store {store}: {error.strerror}"
         raise RefusedError(msg) from error
-    command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
     process = subprocess.Popen(  # noqa: S603 - our own binary, no shell
-        [*command, binary, "-c", str(config)],
+        bound_to_us([binary, "-c", str(config)]),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -24,7 +24,7 @@ class _Online(Wire, frozen=True, kw_only=True):
     online: bool
 
 
-def is_alive(broker_url: str, topic: Topic, *, within_s: float = WITHIN_S) -> bool:
+def is_alive(broker_url: str, topic: Topic, *, within_s: float) -> bool:
     """Wait for a status message on a topic; tell whether one came that says online.
 
     One that the broker had kept says nothing about now.
@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = build_parser().parse_args(argv)
     topic = Topic(arguments.sector, arguments.device, "status")
     try:
-        alive = is_alive(arguments.broker, topic)
+        alive = is_alive(arguments.broker, topic, within_s=WITHIN_S)
     except RefusedError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -78,8 +78,8 @@ class Service:
                 self._serve()
             finally:
                 self._say_status(online=False)
-                self._note_taken()
                 self._link.stop()
+            self._note_taken()
         except _StoppedError:
             _log.warning("stopped while it waited: the journal has what the store has not")
 

@@ -113,7 +113,7 @@ class Telling:
         if told is not None and told.stands is _Stands.HELD:
             yield SuppressionLifted(suppressed_id(case))
         if told is not None and told.alert_ids:
-            amended = told.amended or rerun
+            amended = told.amended or (rerun and _counts(told.case) != _counts(case))
             now = _Told(case, _Stands.RAISED, told.alert_ids, amended)
         elif (orphan := self._orphan_of(case)) is not None:
             self._told[orphan.case.id] = orphan._replace(adopted=True)
@@ -151,6 +151,10 @@ class Telling:
         old = [case_id for case_id, told in self._told.items() if told.case.updated_s < before_s]
         for case_id in old:
             del self._told[case_id]
+
+
+def _counts(case: Case) -> tuple[int, int, int]:
+    return case.headcount_min, case.headcount, case.headcount_max
 
 
 def _is_told(told: _Told | None, case: Case) -> bool:

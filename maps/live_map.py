@@ -41,7 +41,7 @@ class _Shell(Figure):
         self.words = dict(words(language))
 
 
-class _NotCarried(list[tuple[str, str]]):
+class NotCarried(list[tuple[str, str]]):
     """A Folium class's addresses that we have no files for: reading them is refused."""
 
     def __init__(self, name: str, address: str) -> None:
@@ -79,7 +79,7 @@ def folium_classes() -> list[type[JSCSSMixin]]:
 
 
 def _carried(name: str, addresses: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    if isinstance(addresses, _NotCarried):
+    if isinstance(addresses, NotCarried):
         return addresses  # inherited from a class that was here before
     carried = []
     for key, address in addresses:
@@ -88,7 +88,7 @@ def _carried(name: str, addresses: list[tuple[str, str]]) -> list[tuple[str, str
         elif address in VENDORED:
             carried.append((key, f"{VENDOR_URL}/{VENDORED[address]}"))
         else:
-            return _NotCarried(name, address)
+            return NotCarried(name, address)
     return carried
 
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import lap
 import numpy as np
 
-from fusion.tracking.fixes import Fix, Look
+from fusion.tracking.fixes import Fix, Look, may_be_one
 from fusion.tracking.motion import Motion, mahalanobis, plus
 from fusion.tracking.track import Track
 
@@ -19,7 +19,6 @@ _SAME_DEVICE_TRACK: Final = -2.0  # nats: the device says it is the same one
 _OTHER_DEVICE_TRACK: Final = 1.0  # the device says it is another one
 _OTHER_KIND: Final = 3.0  # a person taken for an animal in one frame, or the other way round
 _HINT_AGE_S: Final = 3.0
-_LIVING: Final = frozenset({"person", "animal"})
 
 
 class Candidate(NamedTuple):
@@ -28,6 +27,7 @@ class Candidate(NamedTuple):
     track: Track
     motion: Motion
     alone: bool  # only this device saw it lately
+    reach_m: float  # no fix of the look farther away can lie in its gate
 
 
 class _Pair(NamedTuple):
@@ -48,13 +48,12 @@ def assign(look: Look, candidates: Sequence[Candidate], *, gate: float) -> list[
 
 def _pairs(look: Look, fix: Fix, candidates: Sequence[Candidate], gate: float) -> list[_Pair]:
     pairs = []
-    for column, (track, motion, alone) in enumerate(candidates):
-        if fix.kind != track.kind:
-            if fix.kind not in _LIVING or track.kind not in _LIVING:
-                continue
-            hint = _OTHER_KIND
-        else:
-            hint = 0.0
+    for column, (track, motion, alone, reach_m) in enumerate(candidates):
+        if abs(fix.x_m - motion.x_m) > reach_m or abs(fix.y_m - motion.y_m) > reach_m:
+            continue
+        if not may_be_one(fix.kind, track.kind):
+            continue
+        hint = 0.0 if fix.kind == track.kind else _OTHER_KIND
         cov = fix.random if alone else plus(fix.cov, track.bias)
         d2, det = mahalanobis(motion, fix.x_m, fix.y_m, cov)
         if d2 + 2.0 * hint > gate:

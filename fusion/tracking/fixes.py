@@ -13,7 +13,7 @@ NO_BIAS: Final[CovM2] = (0.0, 0.0, 0.0)
 _BIAS_SHARES: Final = (0.95, 0.5)  # the rest stays random: no filter trusts a device for ever
 _FLOOR_M2: Final = 0.2**2  # nobody stands still to the decimetre: feet, gait, box edges
 
-KINDS: Final = {
+_KINDS: Final = {
     "person": "person",
     **dict.fromkeys(
         ("car", "truck", "bus", "van", "motorcycle", "motorbike", "bicycle", "boat", "train"),
@@ -27,6 +27,19 @@ KINDS: Final = {
 }
 
 
+_LIVING: Final = frozenset({"person", "animal"})  # detectors take one for the other
+
+
+def kind_of(label: str) -> str:
+    """Return what moves alike: person, animal, vehicle, or the label itself."""
+    return _KINDS.get(label, label)
+
+
+def may_be_one(kind: str, other: str) -> bool:
+    """Tell whether two kinds can be the same thing, mistaken in some frames."""
+    return kind == other or (kind in _LIVING and other in _LIVING)
+
+
 class Fix(NamedTuple):
     """One detection on the ground."""
 
@@ -36,14 +49,10 @@ class Fix(NamedTuple):
     random: CovM2
     bias: CovM2
     label: str
+    kind: str  # what moves alike: person, animal, vehicle, or the label itself
     confidence: float
     device_track: str | None  # the device's own track, with its boot: a hint
     ordinal: int  # in the message
-
-    @property
-    def kind(self) -> str:
-        """Return what moves alike: person, animal, vehicle, or the label itself."""
-        return KINDS.get(self.label, self.label)
 
 
 class Look(NamedTuple):
@@ -71,7 +80,20 @@ def look_of(message: DetectionsMessage, frame: LocalFrame, *, max_sigma_m: float
         if seen.cov_bias_m2 is not None:
             random, bias = _split(cov, turned(seen.cov_bias_m2, cos, sin))
         hint = None if seen.track_id is None else f"{message.boot_id}/{seen.track_id}"
-        fixes.append(Fix(x_m, y_m, cov, random, bias, seen.label, seen.confidence, hint, ordinal))
+        fixes.append(
+            Fix(
+                x_m=x_m,
+                y_m=y_m,
+                cov=cov,
+                random=random,
+                bias=bias,
+                label=seen.label,
+                kind=kind_of(seen.label),
+                confidence=seen.confidence,
+                device_track=hint,
+                ordinal=ordinal,
+            )
+        )
     return Look(
         at_s=message.captured_at.timestamp(),
         device=message.device_id,

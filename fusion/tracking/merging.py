@@ -1,4 +1,4 @@
-"""Two tracks that lie on one another for a while are one person, seen by two devices.
+"""Two tracks that lie on one another for a while are one: seen by two devices, or named two ways.
 
 Unless one device saw both in the same frame: then they are two people walking side by side.
 """
@@ -8,15 +8,16 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
+from fusion.tracking.fixes import may_be_one
 from fusion.tracking.motion import mahalanobis, plus
 from fusion.tracking.track import RECENT_S, Track
 
 if TYPE_CHECKING:
     from fusion.tracking.tracker import Tracker
 
-_ALIKE_D2: Final = 4.6  # chi-squared, 2 degrees of freedom: 0.90
-_ALIKE_MPS: Final = 0.8
-_CLOSE_M: Final = 6.0  # nobody farther apart is merged, however vague the fixes
+_ALIKE_D2: Final = 9.2103  # chi-squared, 2 degrees of freedom: 0.99
+_ALIKE_MPS: Final = 0.3  # beyond two sigmas of the difference
+_CLOSE_M: Final = 5.0  # nobody farther apart is merged, however vague the fixes
 _FRESH_S: Final = 1.5
 
 Pair = tuple[str, str]  # ids, the smaller first
@@ -77,12 +78,14 @@ def _neighbours(tracks: Sequence[Track]) -> Iterator[tuple[Track, Track]]:
 
 
 def _alike(tracker: "Tracker", one: Track, other: Track, at_s: float) -> bool:
-    if one.kind != other.kind:
+    if not may_be_one(one.kind, other.kind):
         return False
     here, there = tracker.at(one, at_s), tracker.at(other, at_s)
     if math.hypot(here.x_m - there.x_m, here.y_m - there.y_m) > _CLOSE_M:
         return False
-    if math.hypot(here.vx_mps - there.vx_mps, here.vy_mps - there.vy_mps) > _ALIKE_MPS:
+    sigma_mps = math.sqrt(max(here.c[0], here.c[2]) + max(there.c[0], there.c[2]))
+    drift_mps = math.hypot(here.vx_mps - there.vx_mps, here.vy_mps - there.vy_mps)
+    if drift_mps > _ALIKE_MPS + 2.0 * sigma_mps:
         return False
     cov = plus(one.bias, other.cov_of(there))
     d2, _ = mahalanobis(here, there.x_m, there.y_m, cov)

@@ -7,11 +7,14 @@ from msgspec import Struct
 
 from fusion.local_frame import CovM2
 from fusion.situation.crossing import Watch
-from fusion.tracking.fixes import KINDS, NO_BIAS, Fix, Look
+from fusion.tracking.fixes import NO_BIAS, Fix, Look
 from fusion.tracking.motion import Motion, plus
 
 RECENT_S: Final = 10.0  # a device that saw the track so lately still counts among its devices
 _MAX_VOTE: Final = 20.0  # old evidence of the class fades against new
+
+
+Votes = tuple[tuple[str, float], ...]  # confidence by label
 
 
 class Sighting(NamedTuple):
@@ -40,8 +43,9 @@ class Track(Struct, frozen=True):
     seen_s: float
     motion: Motion  # at seen_s; its covariance holds random error only
     bias: CovM2  # the floor below which no averaging leads
-    votes: tuple[tuple[str, float], ...]  # confidence by label
+    votes: Votes
     label: str
+    kind: str  # of the label
     sightings: tuple[Sighting, ...]  # one a device, recent ones, by device
     hits: int  # the last five looks as bits
     confirmed: bool
@@ -49,11 +53,6 @@ class Track(Struct, frozen=True):
     simulated: bool
     watch: Watch = Watch()
     escorts: tuple[Escort, ...] = ()
-
-    @property
-    def kind(self) -> str:
-        """Return what moves alike: person, animal, vehicle, or the label itself."""
-        return KINDS.get(self.label, self.label)
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -100,14 +99,18 @@ def bias_floor(sightings: tuple[Sighting, ...]) -> CovM2:
     return min((s.bias for s in sightings), key=lambda b: (b[0] + b[2], b), default=NO_BIAS)
 
 
-def voted(
-    votes: tuple[tuple[str, float], ...], fix: Fix
-) -> tuple[tuple[tuple[str, float], ...], str]:
+def voted(votes: Votes, fix: Fix) -> tuple[Votes, str]:
     """Add one frame's evidence of the class; return the votes and the leading label."""
     if len(votes) == 1 and votes[0][0] == fix.label:
         return ((fix.label, min(votes[0][1] + fix.confidence, _MAX_VOTE)),), fix.label
-    tally = dict(votes)
-    tally[fix.label] = tally.get(fix.label, 0.0) + fix.confidence
+    return tallied((*votes, (fix.label, fix.confidence)))
+
+
+def tallied(votes: Votes) -> tuple[Votes, str]:
+    """Add up votes by label, fading what exceeds the most that counts; name the leading label."""
+    tally: dict[str, float] = {}
+    for label, weight in votes:
+        tally[label] = tally.get(label, 0.0) + weight
     total = sum(tally.values())
     fade = min(1.0, _MAX_VOTE / total) if total > 0.0 else 1.0
     counted = tuple(sorted((label, weight * fade) for label, weight in tally.items()))

@@ -10,7 +10,7 @@ from edge.messages import TrackState, TrackUpdate
 from fusion.local_frame import LocalFrame
 from fusion.rulebook import TrackingRule
 from fusion.tracking.association import Candidate, assign
-from fusion.tracking.fixes import Fix, Look
+from fusion.tracking.fixes import Fix, Look, kind_of
 from fusion.tracking.lines import line
 from fusion.tracking.merging import Overlaps
 from fusion.tracking.motion import Motion, born, predicted, updated
@@ -19,6 +19,7 @@ from fusion.tracking.track import (
     Track,
     bias_floor,
     sightings_with,
+    tallied,
     track_id,
     voted,
 )
@@ -60,10 +61,6 @@ class Tracker:
         twin._waiting = dict(self._waiting)
         twin._overlaps = self._overlaps.copy()
         return twin
-
-    def noise(self, track: Track) -> float:
-        """Return the acceleration noise of a track's kind, m²/s³."""
-        return self._noise_of(track.kind)
 
     def at(self, track: Track, at_s: float) -> Motion:
         """Return a track's motion, moved on to an instant."""
@@ -135,7 +132,12 @@ class Tracker:
             if west - reach_m <= x_m <= east + reach_m and (
                 south - reach_m <= y_m <= north + reach_m
             ):
-                yield Candidate(track, self.at(track, look.at_s), track.only_seen_by(look.device))
+                yield Candidate(
+                    track,
+                    self.at(track, look.at_s),
+                    track.only_seen_by(look.device),
+                    reach_m,
+                )
 
     def _begin(self, look: Look, fix: Fix, lines: list[TrackUpdate]) -> Track:
         votes, label = ((fix.label, fix.confidence),), fix.label
@@ -148,6 +150,7 @@ class Tracker:
             bias=fix.bias,
             votes=votes,
             label=label,
+            kind=fix.kind,
             sightings=sightings_with(None, look, fix),
             hits=1,
             confirmed=False,
@@ -170,6 +173,7 @@ class Tracker:
             bias=bias_floor(sightings),
             votes=votes,
             label=label,
+            kind=old.kind if label == old.label else kind_of(label),
             sightings=sightings,
             hits=(old.hits << 1 | 1) & _FIVE_LOOKS,
             simulated=old.simulated or look.simulated,
@@ -214,7 +218,15 @@ class Tracker:
         for sighting in sorted((*kept.sightings, *lost.sightings), key=lambda s: s.at_s):
             latest[sighting.device] = sighting
         sightings = tuple(sorted(latest.values()))
-        self.tracks[kept_id] = replace(kept, sightings=sightings, bias=bias_floor(sightings))
+        votes, label = tallied((*kept.votes, *lost.votes))
+        self.tracks[kept_id] = replace(
+            kept,
+            sightings=sightings,
+            bias=bias_floor(sightings),
+            votes=votes,
+            label=label,
+            kind=kind_of(label),
+        )
         self._forget(lost_id)
 
     def _forget(self, gone_id: str) -> None:

@@ -20,7 +20,7 @@ from edge.messages import RefusedError, UtcTime
 from fusion.broker import running_broker
 from fusion.sector import Sector, load_sector
 from maps.demo.landscape import TIMEZONE
-from maps.demo.processes import Children
+from maps.demo.processes import Child, Children
 
 READY_WITHIN_S: Final = 60.0
 _HOST: Final = "127.0.0.1"
@@ -124,7 +124,7 @@ def running_chain(plan: Plan, *, say: Say) -> Iterator[Chain]:
         Children(plan.run_folder / "logs") as children,
     ):
         say(f"broker ready on {broker.url}")
-        children.watch("broker", broker.process.pid)
+        children.watch(Child("broker", broker.process, broker.log))
         address = ("--broker", broker.url, "--store", store_url, offset)
         journal = ("--journal", str(plan.run_folder / "journal"))
         children.start_tuanbien(

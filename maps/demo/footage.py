@@ -56,12 +56,14 @@ def run_footage(
                 raise RefusedError(msg)
             chain.wait_until_live()
             words = (str(device), "--video", str(video.resolve()), "--broker", chain.broker_url)
-            child = chain.children.start_module("edge", "maps.demo.footage_device", *words)
+            child = chain.children.start_module(
+                "edge", "maps.demo.footage_device", *words, lasting=False
+            )
             say(f"open {chain.page_url}/ in a browser; Ctrl-C ends; logs in {chain.children.logs}")
             while child.process.poll() is None:
                 chain.children.check()
                 time.sleep(_LOOK_EVERY_S)
-            chain.children.finish(child, within_s=0.0)
+            chain.children.check()
             say("the footage is over; the map stays until Ctrl-C")
             while True:
                 chain.children.check()

@@ -83,10 +83,6 @@ class Night:
         """Return the steps over the line that should have raised an alert by now."""
         return [one for one in crossings(0.0, until_s, seed=SEED) if one.role is Role.GROUP]
 
-    def false_alerts(self) -> list[Alert]:
-        """Return the alerts that no true crossing of a group explains."""
-        return [alert for alert in self.alerts.values() if not self.explained(alert)]
-
     def explained(self, alert: Alert) -> list[TrueCrossing]:
         """Return the true crossings that an alert tells of."""
         return explained_by(alert, began_at=self.began_at, seed=SEED)
@@ -99,7 +95,7 @@ class Night:
             "capture_to_fusion": quantiles(self._capture_to_fusion_s),
             "capture_to_map": quantiles(self._capture_to_map_s),
             "alerts": len(self.alerts),
-            "false_alerts": len(self.false_alerts()),
+            "false_alerts": sum(not self.explained(alert) for alert in self.alerts.values()),
             "first_alert_night_s": self.first_alert_s,
             "memory_peak_mib": self.chain.children.memory_mib(),
         }
@@ -136,7 +132,9 @@ class Night:
 
 
 @contextmanager
-def running_night(chain: Chain, files: WorldFiles, *, say: Say) -> Iterator[Night]:
+def running_night(
+    chain: Chain, files: WorldFiles, *, say: Say, prepared_within_s: float = PREPARED_WITHIN_S
+) -> Iterator[Night]:
     """Let the devices and the patrol loose while the block lasts.
 
     Raises:
@@ -146,7 +144,7 @@ def running_night(chain: Chain, files: WorldFiles, *, say: Say) -> Iterator[Nigh
     preparing = start_preparing(chain.children, files)
     chain.wait_until_live()
     say(f"fusion and the map are ready: {chain.page_url}/")
-    chain.children.finish(preparing, within_s=PREPARED_WITHIN_S)
+    chain.children.finish(preparing, within_s=prepared_within_s)
     began_at = start_devices(
         chain.children, files, chain.broker_url, clock_offset_s=chain.clock_offset_s
     )
@@ -163,7 +161,9 @@ def running_night(chain: Chain, files: WorldFiles, *, say: Say) -> Iterator[Nigh
 
 def start_preparing(children: Children, files: WorldFiles) -> Child:
     """Start what fetches the weights, exports them and cuts the people out; then it ends."""
-    return children.start_module("prepare", "maps.demo.device", str(files.devices[0]), "--prepare")
+    return children.start_module(
+        "prepare", "maps.demo.device", str(files.devices[0]), "--prepare", lasting=False
+    )
 
 
 def start_devices(

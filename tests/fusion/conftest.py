@@ -253,7 +253,7 @@ def sector_file(tmp_path) -> Path:
 def walk() -> Callable[..., list[DetectionsMessage]]:
     """Return a function that gives the messages of a camera watching one person walk north."""
 
-    def messages(  # noqa: PLR0913 - each has its default
+    def messages(
         *,
         name: str = "walk",
         device: str = "cam-01",

@@ -1,4 +1,3 @@
-# ruff: noqa: PLR0913, PLR0917
 """The running service on real brokers: what came in is on disk, seen once, and told."""
 
 import json
@@ -104,6 +103,22 @@ def test_a_crossing_becomes_one_alert_and_every_message_a_receipt(
     assert [one.alert_ids for one in store.incidents(9)] == [(alert["alert_id"],)]
     assert store.unpublished_alerts("test-sector") == []
     assert store.tracks(crossing[0].captured_at) != []
+    store.close()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_it_keeps_its_store_in_postgresql_as_well(
+    nats_broker, listen, served, crossing, database_url
+) -> None:
+    client = listen(nats_broker, ALL)
+    with served(nats_broker, store_url=database_url):
+        client.wait_for(online)
+        for message in crossing:
+            client.send(topic(message), encode(message))
+        client.wait_for(lambda heard: heard.on("fusion/alerts"))
+    store = Store.open(database_url)
+    assert [one.direction for one in store.incidents(9)] == ["outbound"]
+    assert store.unpublished_alerts("test-sector") == []
     store.close()
 
 

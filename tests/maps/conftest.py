@@ -33,7 +33,9 @@ class Sayings:
     """Messages about the sector `bien-thu`, as they travel: topic and payload."""
 
     @staticmethod
-    def track(track_id: str = "track-1", at: UtcTime = NOON, **changed: Any) -> tuple[str, bytes]:
+    def track(
+        track_id: str = "track-1", at: UtcTime = NOON, **changed: object
+    ) -> tuple[str, bytes]:
         update = {
             "track_id": track_id,
             "t": at,
@@ -48,7 +50,9 @@ class Sayings:
         return "tuanbien/v1/bien-thu/fusion/tracks", encode(update | changed)
 
     @staticmethod
-    def status(device_id: str = "cam-01", at: UtcTime = NOON, **changed: Any) -> tuple[str, bytes]:
+    def status(
+        device_id: str = "cam-01", at: UtcTime = NOON, **changed: object
+    ) -> tuple[str, bytes]:
         status = {
             "v": 1,
             "message_id": f"{device_id}-status",
@@ -87,12 +91,12 @@ class Sayings:
         return f"tuanbien/v1/bien-thu/{unit_id}/position", encode(position)
 
     @staticmethod
-    def fusion(at: UtcTime = NOON, **changed: Any) -> tuple[str, bytes]:
+    def fusion(at: UtcTime = NOON, **changed: object) -> tuple[str, bytes]:
         status = {"v": 1, "sector": "bien-thu", "online": True, "at": at}
         return "tuanbien/v1/bien-thu/fusion/status", encode(status | changed)
 
     @staticmethod
-    def alert(alert_id: str = "alert-1", at: UtcTime = NOON, **changed: Any) -> Alert:
+    def alert(alert_id: str = "alert-1", at: UtcTime = NOON, **changed: object) -> Alert:
         alert = {
             "v": 1,
             "alert_id": alert_id,
@@ -118,7 +122,7 @@ class Sayings:
         return decode_as(encode(alert | changed), Alert)
 
     @staticmethod
-    def incident(alert: Alert, **changed: Any) -> Incident:
+    def incident(alert: Alert, **changed: object) -> Incident:
         incident = {
             "incident_id": alert.incident_id,
             "sector": alert.sector,

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 import re
-from typing import Any
+from collections.abc import Callable
 
 import httpx
 import jsonschema
@@ -26,8 +26,8 @@ def app(sector, feed) -> FastAPI:
 
 
 @pytest.fixture
-def get(app):
-    def ask(path: str, *, host: str = "localhost:8000", **options: Any) -> httpx.Response:
+def get(app: FastAPI) -> Callable[..., httpx.Response]:
+    def ask(path: str, *, host: str = "localhost:8000", **options: object) -> httpx.Response:
         async def once() -> httpx.Response:
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
@@ -150,7 +150,9 @@ def test_it_answers_to_no_other_name(get, host) -> None:
     assert get("/api/v1/alerts", host=host).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/", "/?lang=en", "/docs", "/api/v1/alerts", "/static/live.js", "/no"])
+@pytest.mark.parametrize(
+    "path", ["/", "/?lang=en", "/docs", "/api/v1/alerts", "/static/live.js", "/no"]
+)
 def test_every_answer_tells_the_browser_to_stay_home(get, path) -> None:
     headers = get(path).headers
     policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
@@ -187,7 +189,7 @@ def test_every_file_that_a_page_names_is_served(get) -> None:
             assert get(address).status_code == 200, address
 
 
-def test_a_sectors_name_is_text_on_the_page(sector, feed, monkeypatch) -> None:
+def test_a_sectors_name_is_text_on_the_page(sector, feed) -> None:
     hostile = "{{ 7*7 }}<script>alert(1)</script>"
     renamed = app_module.Sector(
         **{name: getattr(sector, name) for name in sector.__slots__} | {"name": hostile}
@@ -204,7 +206,9 @@ def test_a_sectors_name_is_text_on_the_page(sector, feed, monkeypatch) -> None:
     assert "{{ 7*7 }}&lt;script&gt;" in page
 
 
-@pytest.mark.parametrize(("query", "language"), [("", "vi"), ("?lang=en", "en"), ("?lang=fr", "vi")])
+@pytest.mark.parametrize(
+    ("query", "language"), [("", "vi"), ("?lang=en", "en"), ("?lang=fr", "vi")]
+)
 def test_the_page_speaks_vietnamese_unless_asked(get, query, language) -> None:
     assert f'<html lang="{language}">' in get(f"/{query}").text
 

@@ -36,7 +36,9 @@ def test_a_page_carries_the_features_and_names_no_address(tmp_path, capsys) -> N
     page = (tmp_path / "view.html").read_text(encoding="utf-8")
     assert capsys.readouterr().out == f"{tmp_path / 'view.html'}: 1 features\n"
     assert HOSTILE not in page
-    assert re.findall(r"""<[^>]*(?:src|href)=["']?([^"'\s>]+)""", page.split("<script")[0]) == ["data:,"]
+    assert re.findall(r"""<[^>]*(?:src|href)=["']?([^"'\s>]+)""", page.split("<script")[0]) == [
+        "data:,"
+    ]
     assert "sourceMappingURL" not in page
     assert "default-src 'none'" in page
 

@@ -18,7 +18,7 @@ from maps.feed import Feed
 async def until(holds: Callable[[], bool], *, timeout_s: float = 15.0) -> None:
     """Wait for a condition; the event loop goes on meanwhile."""
     async with asyncio.timeout(timeout_s):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - what another thread does sets no event here
             await asyncio.sleep(0.02)
 
 
@@ -54,7 +54,9 @@ def new_feed(store_url: str) -> Callable[[str], Feed]:
 
 
 @pytest.mark.slow
-def test_what_the_broker_carries_reaches_the_picture(nats_broker, store_url, new_feed, say) -> None:
+def test_what_the_broker_carries_reaches_the_picture(
+    nats_broker, store_url, new_feed, say
+) -> None:
     Store.open(store_url, migrate=True).close()
 
     async def scenario() -> None:
@@ -65,7 +67,9 @@ def test_what_the_broker_carries_reaches_the_picture(nats_broker, store_url, new
         async with feed.running():
             await until(lambda: len(feed.picture.devices()) == 1)
             bad = ("tuanbien/v1/bien-thu/fusion/tracks", b"not a track")
-            await asyncio.to_thread(publish, nats_broker, bad, say.track(at=now), say.fusion(at=now))
+            await asyncio.to_thread(
+                publish, nats_broker, bad, say.track(at=now), say.fusion(at=now)
+            )
             await until(lambda: len(feed.picture.tracks()) == 1 and feed.beat()["live"])
             assert feed.rejected == 1
             assert feed.complaints() == []
@@ -74,7 +78,9 @@ def test_what_the_broker_carries_reaches_the_picture(nats_broker, store_url, new
 
 
 @pytest.mark.slow
-def test_an_alert_that_mqtt_lost_comes_from_the_store(nats_broker, store_url, new_feed, say) -> None:
+def test_an_alert_that_mqtt_lost_comes_from_the_store(
+    nats_broker, store_url, new_feed, say
+) -> None:
     store = Store.open(store_url, migrate=True)
     early = say.alert("early")
     store.save([IncidentChanged(say.incident(early)), AlertIssued(early)], sector="bien-thu")
@@ -84,7 +90,9 @@ def test_an_alert_that_mqtt_lost_comes_from_the_store(nats_broker, store_url, ne
         async with feed.running():
             await until(lambda: len(feed.picture.alerts()) == 1)
             missed = say.alert("missed", at=early.issued_at.after(60))
-            store.save([IncidentChanged(say.incident(missed)), AlertIssued(missed)], sector="bien-thu")
+            store.save(
+                [IncidentChanged(say.incident(missed)), AlertIssued(missed)], sector="bien-thu"
+            )
             await until(lambda: len(feed.picture.alerts()) == 2)
             amended = say.incident(missed, headcount=5, headcount_max=5, amended=True)
             store.save([IncidentChanged(amended)], sector="bien-thu")
@@ -95,7 +103,9 @@ def test_an_alert_that_mqtt_lost_comes_from_the_store(nats_broker, store_url, ne
 
 
 @pytest.mark.slow
-def test_a_store_that_comes_later_is_found(free_port, store_url, new_feed, monkeypatch, say) -> None:
+def test_a_store_that_comes_later_is_found(
+    free_port, store_url, new_feed, monkeypatch, say
+) -> None:
     """The map may start before fusion has made the database, and without a broker."""
     monkeypatch.setattr(feed_module, "POLL_S", 0.05)
 
@@ -115,7 +125,9 @@ def test_a_store_that_comes_later_is_found(free_port, store_url, new_feed, monke
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1883", "http://127.0.0.1", "mqtt://", "mqtt://x:99999"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:1883", "http://127.0.0.1", "mqtt://", "mqtt://x:99999"]
+)
 def test_an_address_that_is_no_broker_is_refused(new_feed, address) -> None:
     with pytest.raises(RefusedError, match="is not mqtt://host"):
         new_feed(address)

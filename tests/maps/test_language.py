@@ -13,9 +13,9 @@ from maps.picture import Health
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "maps" / "static"
 INCIDENT_STATES = (
-    "new acknowledged assessing no_threat dispatched on_scene resolved closed "
-    "handed_over reopened withdrawn"
-).split()
+    *("new", "acknowledged", "assessing", "no_threat", "dispatched", "on_scene"),
+    *("resolved", "closed", "handed_over", "reopened", "withdrawn"),
+)
 COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
     "kind": [kind.value for kind in AlertKind],
     "severity": [severity.value for severity in Severity],
@@ -28,8 +28,8 @@ COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
     "zone": ZONE_KINDS,
     "trail": TRAIL_KINDS,
     "border": [*LINE_STATUS, "home_left", "home_right"],
-    "compass": "n ne e se s sw w nw".split(),
-    "state": "connecting live lost broker fusion".split(),
+    "compass": ["n", "ne", "e", "se", "s", "sw", "w", "nw"],
+    "state": ["connecting", "live", "lost", "broker", "fusion"],
 }
 
 

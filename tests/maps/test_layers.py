@@ -26,7 +26,10 @@ def test_the_ellipse_has_the_axes_of_the_covariance(cov_m2: tuple[float, float, 
     ellipse = ellipse_95(cov_m2)
     assert math.isclose(ellipse.semi_major_m, math.sqrt(CHI2_95_2DOF * values[1]), rel_tol=1e-6)
     assert math.isclose(
-        ellipse.semi_minor_m, math.sqrt(CHI2_95_2DOF * max(values[0], 0.0)), rel_tol=1e-4, abs_tol=1e-3
+        ellipse.semi_minor_m,
+        math.sqrt(CHI2_95_2DOF * max(values[0], 0.0)),
+        rel_tol=1e-4,
+        abs_tol=1e-3,
     )
     along = math.radians(ellipse.bearing_deg)
     if values[1] > 1.001 * values[0]:  # a circle has no bearing

@@ -31,7 +31,9 @@ def test_a_track_without_updates_leaves_the_picture_after_a_minute(picture, say,
     picture.take(*say.track(), received_at=noon)
     assert picture.tick(noon.after(TRACK_KEPT_S)) == []
     changes = picture.tick(noon.after(TRACK_KEPT_S + 1))
-    assert [(change.kind, change.id, change.data) for change in changes] == [("track", "track-1", None)]
+    assert [(change.kind, change.id, change.data) for change in changes] == [
+        ("track", "track-1", None)
+    ]
     assert picture.tracks() == []
 
 

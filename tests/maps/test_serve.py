@@ -27,9 +27,10 @@ def _assets() -> None:
 def served(sector_file, *options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run the map on a free port without broker; yield the process and the port."""
     command = "import sys; from edge.command import main; sys.exit(main())"
+    arguments = ["maps", "serve", str(sector_file), "--port", "0", *options]
+    arguments += ["--broker", "mqtt://127.0.0.1:1"]
     process = subprocess.Popen(
-        [sys.executable, "-c", command, "maps", "serve", str(sector_file), "--port", "0"]
-        + ["--broker", "mqtt://127.0.0.1:1", *options],
+        [sys.executable, "-c", command, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -65,10 +66,21 @@ def test_it_stops_at_once_with_a_stream_open(sector_file, tmp_path, number) -> N
 def test_a_port_in_use_is_one_sentence(sector_file, capsys) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        arguments = ["maps", "serve", str(sector_file), "--port", port, "--broker", "mqtt://127.0.0.1:1"]
+        arguments = [
+            "maps",
+            "serve",
+            str(sector_file),
+            "--port",
+            port,
+            "--broker",
+            "mqtt://127.0.0.1:1",
+        ]
         assert main(arguments) == 1
     error = capsys.readouterr().err
-    assert error == f"tuanbien maps: cannot listen on http://127.0.0.1:{port}: Address already in use\n"
+    assert (
+        error
+        == f"tuanbien maps: cannot listen on http://127.0.0.1:{port}: Address already in use\n"
+    )
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "example.org", "::"])  # noqa: S104 - refused

@@ -20,7 +20,7 @@ def change(name: str, value: int = 0) -> Change:
     return Change("track", name, Feature(id=name, geometry=None, properties={"value": value}))
 
 
-def new_stream(**options: Any) -> Stream:
+def new_stream(**options: object) -> Stream:
     return Stream("run1", beat=lambda: {"alive": True}, **options)
 
 
@@ -50,12 +50,17 @@ def test_a_viewer_who_was_away_resumes_where_it_left(read_events) -> None:
         stream.publish([change(name) for name in "abcd"])
         view = stream.view("run1-2")
         await anext(view)  # the first beat
-        assert [event["id"] for event in await next_events(view, read_events)] == ["run1-3", "run1-4"]
+        assert [event["id"] for event in await next_events(view, read_events)] == [
+            "run1-3",
+            "run1-4",
+        ]
 
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("last_id", ["run1-0", "run1-99", "other-4", "run1-", "run1-²", "", "x" * 64])
+@pytest.mark.parametrize(
+    "last_id", ["run1-0", "run1-99", "other-4", "run1-", "run1-²", "", "x" * 64]
+)
 def test_an_id_that_cannot_be_resumed_is_told_to_start_again(read_events, last_id) -> None:
     async def scenario() -> None:
         stream = new_stream(kept_events=3)

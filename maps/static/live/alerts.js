@@ -52,6 +52,9 @@ export class AlertBoard {
     this.alerts = new Map();
     this.incidents = new Map();
     this.selected = null;
+    this.zooming = false;
+    map.on("zoomstart", () => { this.zooming = true; });
+    map.on("zoomend", () => { this.zooming = false; });
   }
 
   layers() {
@@ -227,6 +230,12 @@ export class AlertBoard {
     this.selected = id;
     for (const each of this.alerts.values()) this.mark(each, this.now);
     if (fromMap) alert.item.scrollIntoView({ block: "nearest", behavior: "smooth" });
-    else this.map.setView(latlng(alert.feature), Math.max(this.map.getZoom(), FOCUS_ZOOM));
+    else this.goTo(latlng(alert.feature));
+  }
+
+  goTo(at) {
+    // Leaflet drops a new view while it still zooms to the last one.
+    if (this.zooming) this.map.once("moveend", () => this.goTo(at));
+    else this.map.setView(at, Math.max(this.map.getZoom(), FOCUS_ZOOM));
   }
 }

@@ -82,7 +82,7 @@ export class Ground {
     const panel = document.getElementById("switch");
     const aside = panel.open && window.innerWidth >= 1500 ? panel.offsetWidth : 0;
     this.map.fitBounds(bounds, {
-      paddingTopLeft: [aside + 30, 30], paddingBottomRight: [30, 36], maxZoom: 18,
+      animate: false, paddingTopLeft: [aside + 30, 30], paddingBottomRight: [30, 36], maxZoom: 18,
     });
   }
 

@@ -29,8 +29,8 @@ def lonlat(east_m: float, north_m: float, *, lat: float = LAT, lon: float = LON)
     return [there_lon, there_lat]
 
 
-def feature(kind: str, coordinates: Any, **properties: Any) -> dict[str, Any]:
-    geometry = {"type": kind, "coordinates": coordinates}
+def feature(shape: str, coordinates: Any, /, **properties: Any) -> dict[str, Any]:
+    geometry = {"type": shape, "coordinates": coordinates}
     return {"type": "Feature", "geometry": geometry, "properties": properties}
 
 
@@ -268,6 +268,8 @@ def make() -> Any:
         def sector_at(folder: Path, lat: float, lon: float) -> Path:
             maker = SectorMaker(folder)
             maker.lat, maker.lon = lat, lon
-            return maker.write()
+            # Short: a line straight in degrees bends off the geodesic by half a metre in 4 km.
+            line = maker.line((-200, 0), (200, 0))
+            return maker.write(border=collection(feature("LineString", line, home_side="right")))
 
     return Blocks

@@ -70,9 +70,7 @@ def test_a_second_group_on_the_same_trail_a_minute_later_is_a_second_alert(
     make, sector, run
 ) -> None:
     """No cool-down timer may swallow a new group (decision 4)."""
-    second = [
-        make.walker([(60 + t, x, y) for t, x, y in one.path]) for one in group(make, 2)
-    ]
+    second = [make.walker([(60 + t, x, y) for t, x, y in one.path]) for one in group(make, 2)]
     outcome = run(sector, make.world(group(make, 3) + second, until_s=120).messages())
     assert sorted(incident.headcount for incident in outcome.standing) == [2, 3]
     assert len(outcome.alerts) == 2
@@ -148,7 +146,12 @@ def test_a_traveller_at_the_gate_is_lawful(make, sector_maker, run) -> None:
 
 @pytest.mark.parametrize(
     ("schedule", "alerts"),
-    [("Sat-Sun 00:00-24:00", 0), ("Sun 00:00-24:00", 0), ("Sat 00:00-24:00", 1), ("06:00-18:00", 1)],
+    [
+        ("Sat-Sun 00:00-24:00", 0),
+        ("Sun 00:00-24:00", 0),
+        ("Sat 00:00-24:00", 1),
+        ("06:00-18:00", 1),
+    ],
 )
 def test_a_gate_is_lawful_while_it_is_open(make, sector_maker, run, schedule, alerts) -> None:
     """The scene plays on Saturday 17:00 UTC, which is Sunday 00:00 in Hà Giang."""

@@ -67,9 +67,24 @@ def test_a_child_that_fails_is_named_with_its_last_words(tmp_path) -> None:
 
 def test_a_child_that_is_to_end_may_end(tmp_path) -> None:
     with Children(tmp_path) as children:
-        child = children.start("prepare", [sys.executable, "-c", "pass"])
+        child = children.start("prepare", [sys.executable, "-c", "pass"], lasting=False)
         children.finish(child, within_s=10.0)
         children.check()
+
+
+def test_a_lasting_child_may_not_end_even_well(tmp_path) -> None:
+    with Children(tmp_path) as children:
+        child = children.start("fusion", [sys.executable, "-c", "print('bye')"])
+        child.process.wait(10.0)
+        with pytest.raises(RefusedError, match="fusion ended with status 0: bye"):
+            children.check()
+
+
+def test_a_child_that_takes_too_long_is_named(tmp_path) -> None:
+    with Children(tmp_path) as children:
+        child = children.start("prepare", [sys.executable, "-c", SLEEPER], lasting=False)
+        with pytest.raises(RefusedError, match="prepare is not done after 0 s"):
+            children.finish(child, within_s=0.0)
 
 
 def test_memory_is_told_by_name(tmp_path) -> None:

@@ -1,0 +1,174 @@
+"""The vendor's detector: real weights in their formats, quiet, offline and small."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import cv2
+import pytest
+
+from edge.camera import Camera
+from edge.config import DetectorConfig
+from edge.detector import YoloDetector
+from edge.frames import Image
+from edge.messages import RefusedError
+from edge.openvino_export import exported, letterboxed_px
+
+CAMERA = Camera(768, 576, 700.0, 700.0, 383.5, 287.5, None, ())
+AUDIT = """
+import os, sys
+def note(event, arguments):
+    if event in ("socket.getaddrinfo", "socket.connect", "subprocess.Popen"):
+        with open(os.environ["AUDIT_LOG"], "a") as log:
+            print(event, arguments, file=log)
+sys.addaudithook(note)
+"""
+
+
+@pytest.fixture
+def crowd(test_data: Path) -> list[Image]:
+    """Return ten consecutive pictures with about seven people."""
+    capture = cv2.VideoCapture(str(test_data / "video" / "vtest.avi"))
+    pictures = [capture.read()[1] for _ in range(130)][120:]
+    capture.release()
+    return pictures
+
+
+def people(detector: YoloDetector, pictures: list[Image]) -> list[int]:
+    return [sum(box.label == "person" for box in detector.detect(picture)) for picture in pictures]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "shape"),
+    [
+        (1920, 1080, (384, 640)),
+        (1280, 720, (384, 640)),
+        (768, 576, (480, 640)),
+        (640, 640, (640, 640)),
+        (1080, 1920, (640, 384)),
+        (4000, 40, (32, 640)),
+    ],
+)
+def test_the_model_sees_the_picture_s_own_shape(
+    width: int, height: int, shape: tuple[int, int]
+) -> None:
+    assert letterboxed_px(width, height, longer_side_px=640) == shape
+
+
+@pytest.mark.parametrize("tracker", ["bytetrack", "botsort", "ocsort"])
+def test_people_are_found_and_followed(
+    real_weights: Path, crowd: list[Image], tracker: str
+) -> None:
+    config = DetectorConfig(model=str(real_weights), labels={"0": "walker"}, tracker=tracker)
+    detector = YoloDetector(config, CAMERA, base=Path())
+    found = [detector.detect(picture) for picture in crowd]
+    assert all(4 <= len(boxes) <= 11 for boxes in found)
+    assert {box.label for boxes in found for box in boxes} == {"walker"}
+    assert all(box.confidence >= 0.25 for boxes in found for box in boxes)
+    followed = [{box.track_id for box in boxes if box.track_id is not None} for boxes in found]
+    assert len(followed[-1] & followed[2]) >= 3, "the same people have the same ids"
+
+
+@pytest.mark.parametrize("model", ["yolov8n.pt", "yolo11n.onnx"])
+def test_other_formats_see_the_same(
+    test_data: Path, real_weights: Path, crowd: list[Image], model: str
+) -> None:
+    """PyTorch itself, ONNX, and OpenVINO by its folder, beside OpenVINO made from PyTorch."""
+    config = DetectorConfig(model=str(test_data / "models" / model), backend="torch")
+    found = people(YoloDetector(config, CAMERA, base=Path()), crowd[:2])
+    assert all(4 <= count <= 11 for count in found)
+    del real_weights
+
+
+def test_an_openvino_folder_is_used_as_it_is(
+    real_weights: Path, edge_cache: Path, crowd: list[Image]
+) -> None:
+    folder = exported(real_weights, (480, 640), cache=edge_cache)
+    detector = YoloDetector(DetectorConfig(model=str(folder)), CAMERA, base=Path())
+    made = YoloDetector(DetectorConfig(model=str(real_weights)), CAMERA, base=Path())
+    assert people(detector, crowd[:3]) == people(made, crowd[:3])
+
+
+def test_two_workers_that_start_at_once_export_once(real_weights: Path, tmp_path: Path) -> None:
+    found: list[Path] = []
+    workers = [
+        threading.Thread(
+            target=lambda: found.append(exported(real_weights, (32, 64), cache=tmp_path))
+        )
+        for _ in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert found[0] == found[1]
+    assert [path.name for path in (tmp_path / "openvino").iterdir() if path.is_dir()] == [
+        found[0].name
+    ]
+
+
+@pytest.mark.parametrize("name", ["broken.pt", "broken.onnx"])
+def test_unreadable_weights_are_named_in_one_sentence(
+    tmp_path: Path, edge_cache: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("TUANBIEN_CACHE", str(edge_cache))
+    (tmp_path / name).write_bytes(b"these are no weights" * 100)
+    with pytest.raises(RefusedError, match="cannot be read as weights") as refused:
+        YoloDetector(DetectorConfig(model=name), CAMERA, base=tmp_path)
+    assert str(tmp_path / name) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_class_that_the_weights_lack_is_named(real_weights: Path) -> None:
+    config = DetectorConfig(model=str(real_weights), labels={"93": "yeti"})
+    with pytest.raises(RefusedError, match=r"detector\.labels: .*yolov8n\.pt has no class 93"):
+        YoloDetector(config, CAMERA, base=Path())
+
+
+def test_no_run_calls_home_or_pip_and_it_stays_small(
+    real_weights: Path, test_data: Path, tmp_path: Path, device_text: str
+) -> None:
+    """Export included; the child process that exports is watched too."""
+    (tmp_path / "sitecustomize.py").write_text(AUDIT)
+    device = tmp_path / "device.toml"
+    device.write_text(
+        device_text.replace("clip.avi", str(test_data / "video" / "vtest.avi")).replace(
+            "yolov8n.pt", str(real_weights)
+        )
+    )
+    log = tmp_path / "audit.log"
+    code = (
+        "import sys, psutil; from edge.cli import main; code = main(sys.argv[1:]);"
+        "print(psutil.Process().memory_info().rss); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            code,
+            "run",
+            device,
+            "--fast",
+            "--frames",
+            "30",
+            "--out",
+            os.devnull,
+        ],
+        env=os.environ
+        | {
+            "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}",
+            "AUDIT_LOG": str(log),
+            "TUANBIEN_CACHE": str(tmp_path / "cache"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    noted = log.read_text().splitlines()
+    assert any("edge.detector" in line for line in noted), "the export was watched"
+    assert [line for line in noted if not line.startswith("subprocess.Popen")] == []
+    assert [line for line in noted if "'pip'" in line] == []
+    assert int(done.stdout.splitlines()[-1]) < 900e6
