@@ -190,7 +190,7 @@ def _bfloat16_is_slow() -> bool:
 
 def _use_float32(model: Any, folder: Path) -> None:  # noqa: ANN401 - the vendor's
     """Compile an OpenVINO model once more, with 32 bits; the vendor has no setting for it."""
-    backend = getattr(model.predictor.model, "backend", None)
+    backend: Any = getattr(model.predictor.model, "backend", None)
     network = next(folder.glob("*.xml"), None)
     if network is None or not hasattr(backend, "ov_compiled_model"):
         return

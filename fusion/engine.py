@@ -44,8 +44,8 @@ class Counts(NamedTuple):
     detections: int = 0  # of the accepted messages
     duplicates: int = 0
     late: int = 0
-    refused: int = 0  # their clock ran ahead
-    vague: int = 0  # detections whose error is too large to track
+    refused: int = 0  # their clock ran ahead, or they came from nowhere near
+    untracked: int = 0  # detections too vague to track, or nowhere near the sector
     tracks: int = 0  # ever confirmed
     alerts: int = 0  # issued
     incidents: int = 0  # told, withdrawn ones included
@@ -149,11 +149,14 @@ class Engine:
             )
             self._counts = counts._replace(
                 detections=counts.detections + len(message.detections),
-                vague=counts.vague + look.vague,
+                untracked=counts.untracked + look.untracked,
             )
             self._file(Entry(look.at_s, sender, message.message_id, look))
         elif isinstance(message, PositionMessage):
             fix = unit_fix(message, self._sector.frame)
+            if not self._sector.frame.holds(*fix.at):
+                self._counts = counts._replace(refused=counts.refused + 1)
+                return MessageRefused(message, f"{sender} is nowhere near the sector")
             self._file(Entry(fix.at_s, sender, message.message_id, fix))
         return None
 

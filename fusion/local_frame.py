@@ -6,11 +6,12 @@ by the convergence of meridians, so covariances and velocities are turned on the
 """
 
 import math
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pyproj import Transformer
 
 CovM2 = tuple[float, float, float]
+_PLANE_M: Final = 2_000_000.0
 
 
 class Metres(NamedTuple):
@@ -38,6 +39,10 @@ class LocalFrame:
         """Return `(lat, lon)` of a point of the plane."""
         lon, lat = self._to_plane.transform(x_m, y_m, direction="INVERSE")
         return lat, lon
+
+    def holds(self, x_m: float, y_m: float) -> bool:
+        """Tell whether a point lies where the plane means anything (not the far side of Earth)."""
+        return math.hypot(x_m, y_m) <= _PLANE_M
 
     def turn(self, *, lat: float, lon: float) -> tuple[float, float]:
         """Return `(cos, sin)` of the convergence: the angle from the plane's y axis to true north.

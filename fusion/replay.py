@@ -95,7 +95,7 @@ def _run(
             "rejected": results.rejected,
             "duplicates": counts.duplicates,
             "late": counts.late,
-            "vague": counts.vague,
+            "untracked": counts.untracked,
             "suppressed": len(results.suppressed),
             "tracks": counts.tracks,
             "alerts": counts.alerts,

@@ -18,6 +18,7 @@ from fusion.tracking.track import Track
 _SAME_DEVICE_TRACK: Final = -2.0  # nats: the device says it is the same one
 _OTHER_DEVICE_TRACK: Final = 1.0  # the device says it is another one
 _OTHER_KIND: Final = 3.0  # a person taken for an animal in one frame, or the other way round
+_UNCONFIRMED: Final = 4.0  # what is known takes precedence over what may be clutter
 _HINT_AGE_S: Final = 3.0
 
 
@@ -59,8 +60,11 @@ def _pairs(look: Look, fix: Fix, candidates: Sequence[Candidate], gate: float) -
         if d2 + 2.0 * hint > gate:
             continue
         hint += _device_hint(look, fix, track)
+        if not track.confirmed:
+            hint += _UNCONFIRMED
         log_det = math.log(det)
-        pairs.append(_Pair(0.5 * (d2 + log_det) + hint, 0.5 * (gate + log_det) + 1.0, column))
+        limit = 0.5 * (gate + log_det) + _OTHER_DEVICE_TRACK + _UNCONFIRMED
+        pairs.append(_Pair(0.5 * (d2 + log_det) + hint, limit, column))
     return pairs
 
 

@@ -62,7 +62,7 @@ class Look(NamedTuple):
     device: str
     message_id: str
     fixes: tuple[Fix, ...]
-    vague: int  # detections left out because their error is too large to track
+    untracked: int  # detections left out: too vague to track, or nowhere near the sector
     simulated: bool
 
 
@@ -73,6 +73,8 @@ def look_of(message: DetectionsMessage, frame: LocalFrame, *, max_sigma_m: float
         if max(seen.cov_m2[0], seen.cov_m2[2]) > max_sigma_m**2:
             continue
         x_m, y_m = frame.to_metres(lat=seen.lat, lon=seen.lon)
+        if not frame.holds(x_m, y_m):
+            continue
         cos, sin = frame.turn(lat=seen.lat, lon=seen.lon)
         cov = turned(seen.cov_m2, cos, sin)
         cov = (cov[0] + _FLOOR_M2, cov[1], cov[2] + _FLOOR_M2)
@@ -99,7 +101,7 @@ def look_of(message: DetectionsMessage, frame: LocalFrame, *, max_sigma_m: float
         device=message.device_id,
         message_id=message.message_id,
         fixes=tuple(fixes),
-        vague=len(message.detections) - len(fixes),
+        untracked=len(message.detections) - len(fixes),
         simulated=message.simulated,
     )
 

@@ -59,6 +59,18 @@ function start(sector) {
     ...patrols.layers(), ...alerts.layers()]);
   ground.fit();
 
+  // Until somebody touches the page it shows what the devices watch: a border is far longer.
+  let touched = false;
+  let fittedFor = 0;
+  for (const kind of ["pointerdown", "wheel", "keydown"]) {
+    document.addEventListener(kind, () => { touched = true; }, { capture: true, passive: true });
+  }
+  function fitToEyes() {
+    if (touched || eyes.shown.size === fittedFor) return;
+    fittedFor = eyes.shown.size;
+    ground.fit(eyes.bounds());
+  }
+
   const feed = new Feed({
     snapshot(picture) {
       for (const part of new Set(Object.values(parts))) part.clear();
@@ -96,6 +108,7 @@ function start(sector) {
     }
     for (const part of new Set(Object.values(parts))) part.age(now);
     showState(feed.state());
+    fitToEyes();
     count();
   }
 

@@ -32,6 +32,10 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# The browser's own note that a server we stopped is gone, not a mistake of the page.
+SERVER_GONE = re.compile(
+    r"net::ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE)"
+)
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +71,7 @@ class Watched:
             self.outside.append(request.url)
 
     def _note_console(self, message: "ConsoleMessage") -> None:
-        if message.type in {"error", "warning"}:
+        if message.type in {"error", "warning"} and not SERVER_GONE.search(message.text):
             self.errors.append(message.text)
 
     def _note_dialog(self, dialog: "Dialog") -> None:

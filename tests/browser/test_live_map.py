@@ -161,8 +161,7 @@ def test_a_page_that_hears_nothing_says_so(live_map, field, open_page) -> None:
     """Old data must look old: no alert is no peace when nobody is listening."""
     field.fusion_status()
     field.track("track-1")
-    watched = open_page(live_map.url)
-    page = watched.page
+    page = open_page(live_map.url).page
     page.locator('#state[data-state="live"]').wait_for()
     field.fusion_status(online=False)  # fusion's last will
     page.locator('#state[data-state="fusion"]').wait_for()
@@ -173,9 +172,6 @@ def test_a_page_that_hears_nothing_says_so(live_map, field, open_page) -> None:
     live_map.stop()
     page.locator('#state[data-state="lost"]').wait_for(timeout=20_000)
     assert page.locator("body.is-stale").count() == 1
-    # The browser itself logs that the server is gone; nothing else may be there.
-    assert all("ERR_CONNECTION_REFUSED" in error or "ERR_" in error for error in watched.errors)
-    watched.errors.clear()
 
 
 def test_layers_can_be_switched_off(live_map, field, open_page) -> None:

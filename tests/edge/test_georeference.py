@@ -49,7 +49,7 @@ def looking(yaw: float, pitch: float, roll: float = 0.0) -> Pose:
     return Pose(22.5, 104.0, 1120.0, yaw, pitch, roll)
 
 
-def place_one(  # noqa: PLR0913 - each is varied by some test
+def place_one(
     pose: Pose,
     pixel: tuple[float, float] = CENTRE,
     *,
@@ -206,7 +206,7 @@ def test_no_boxes_have_no_places() -> None:
     height=st.floats(3.0, 500.0),
     ground_alt_m=st.floats(-50.0, 4000.0),
 )
-def test_the_hit_lies_on_the_ray_and_on_the_ground_by_an_independent_geodesy(  # noqa: PLR0913, PLR0917 - a pose has that many numbers
+def test_the_hit_lies_on_the_ray_and_on_the_ground_by_an_independent_geodesy(
     lat: float,
     lon: float,
     yaw: float,

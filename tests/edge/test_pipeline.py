@@ -196,7 +196,7 @@ def test_a_moving_camera_is_placed_by_the_pose_of_its_frame(
     height=st.floats(0.0, 700.0),
     confidence=st.floats(-0.01, 1.01),
 )
-def test_whatever_box_a_detector_gives_the_message_is_valid(  # noqa: PLR0913, PLR0917 - a box has many numbers
+def test_whatever_box_a_detector_gives_the_message_is_valid(
     device: DeviceConfig,
     frame: Frame,
     x1: float,

@@ -1,6 +1,7 @@
 """Messages reach a real broker, whatever happens to it."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -163,7 +164,8 @@ def test_a_process_that_dies_is_reported_by_its_last_will(nats_broker: str, noon
         )
         publisher.publish_status(status(noon))
         listener.wait_for(lambda: bool(listener.statuses()))
-        publisher._client.socket().close()  # what a kill does: the line is cut without a good-bye
+        # What a kill does: the line is cut without a good-bye.
+        publisher._client.socket().shutdown(socket.SHUT_RDWR)
         listener.wait_for(lambda: any(not heard.online for heard in listener.statuses()))
         will = next(heard for heard in listener.statuses() if not heard.online)
         assert will.captured_at is None

@@ -3,7 +3,7 @@
 import { element, marker, svg } from "./card.js";
 import { latlng } from "./geometry.js";
 import {
-  ageText, coordinateText, momentText, number, placeTexts, word, wordOr,
+  ageText, coordinateText, momentText, number, placeTexts, shortNumber, word, wordOr,
 } from "./wording.js";
 
 const KEPT = 200; // in the list
@@ -38,7 +38,7 @@ function reasonText({ code, text, value }) {
   const said = wordOr(`reason.${code}`, text || code);
   if (!said.includes("{value}")) return said;
   if (value === null || value === undefined) return text;
-  return said.replace("{value}", Number.isInteger(value) ? number(value) : number(value, 2));
+  return said.replace("{value}", shortNumber(value));
 }
 
 export class AlertBoard {

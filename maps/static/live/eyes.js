@@ -109,6 +109,16 @@ export class Eyes {
     return [...this.shown.values()].filter((eye) => eye.about.health === "ok").length;
   }
 
+  // What the devices can see, and where they stand.
+  bounds() {
+    const all = L.latLngBounds([]);
+    for (const { pin, view } of this.shown.values()) {
+      if (pin !== undefined) all.extend(pin.getLatLng());
+      if (view !== undefined) all.extend(view.getBounds());
+    }
+    return all.isValid() ? all.pad(0.15) : all;
+  }
+
   anySimulated() {
     return [...this.shown.values()].some((eye) => eye.about.simulated === true);
   }

@@ -15,6 +15,22 @@ const lineOf = (feature) => feature.geometry.coordinates.map(([lon, lat]) => L.l
 // The middle of the southern edge: the name stands below the area, what moves in it stays clear.
 const footOf = (bounds) => [bounds.getSouth(), bounds.getCenter().lng];
 
+// A point so far along the part of a line that is in view; its first point if none is.
+function placeForName(map, line, share) {
+  const view = map.getBounds().pad(-0.05);
+  const steps = [];
+  for (let index = 1; index < line.length; index += 1) {
+    for (let step = 0; step < 16; step += 1) {
+      const along = step / 16;
+      const [from, to] = [line[index - 1], line[index]];
+      const at = L.latLng(
+        from.lat + along * (to.lat - from.lat), from.lng + along * (to.lng - from.lng));
+      if (view.contains(at)) steps.push(at);
+    }
+  }
+  return steps.length === 0 ? line[0] : steps[Math.floor(share * steps.length)];
+}
+
 // Short strokes on the home side of a line, in pixels, for the part in view.
 function ticks(map, line, homeSide) {
   const view = map.getPixelBounds();
@@ -46,6 +62,7 @@ export class Ground {
   constructor(map, layers) {
     this.map = map;
     this.trailNames = new Map();
+    this.names = []; // of trails: they stay in view
     this.strokes = []; // of the home side: they keep their size on the screen
     this.border = L.featureGroup();
     this.trails = L.featureGroup();
@@ -59,8 +76,8 @@ export class Ground {
     for (const feature of layers.border?.features ?? []) this.addBorder(feature);
     for (const feature of layers.markers?.features ?? []) this.addMarker(feature);
     for (const group of [this.zones, this.trails, this.border, this.markers]) group.addTo(map);
-    map.on("zoomend moveend", () => this.drawStrokes());
-    this.drawStrokes();
+    map.on("moveend", () => this.follow());
+    this.follow();
   }
 
   pane(name, zIndex) {
@@ -73,20 +90,28 @@ export class Ground {
     return { pane, renderer: this.renderers[pane], className };
   }
 
-  // Show the whole sector, beside the open list of layers where there is room for both.
-  fit() {
-    const bounds = [this.border, this.trails, this.zones, this.markers]
+  // The whole sector.
+  bounds() {
+    return [this.border, this.trails, this.zones, this.markers]
       .map((group) => group.getBounds()).filter((one) => one.isValid())
       .reduce((all, one) => all.extend(one), L.latLngBounds([]));
+  }
+
+  // Show an area, beside the open list of layers where there is room for both.
+  fit(bounds = this.bounds()) {
     if (!bounds.isValid()) return;
     const panel = document.getElementById("switch");
     const aside = panel.open && window.innerWidth >= 1500 ? panel.offsetWidth : 0;
     this.map.fitBounds(bounds, {
-      animate: false, paddingTopLeft: [aside + 30, 30], paddingBottomRight: [30, 36], maxZoom: 18,
+      animate: false, paddingTopLeft: [aside + 30, 30], paddingBottomRight: [30, 36], maxZoom: 20,
     });
   }
 
-  drawStrokes() {
+  // After each move of the map: strokes of the same size, names where one can read them.
+  follow() {
+    this.names.forEach(({ line, label }, index) => {
+      label.setLatLng(placeForName(this.map, line, 0.12 + 0.1 * (index % 3)));
+    });
     for (const { line, homeSide, strokes } of this.strokes) {
       strokes.setLatLngs(ticks(this.map, line, homeSide));
     }
@@ -159,9 +184,10 @@ export class Ground {
       .addTo(this.trails);
     L.polyline(line, { ...this.options("trails", `trail is-${type}`), interactive: false })
       .addTo(this.trails);
-    const label = element("span", { className: "ground-name is-trail", text: String(name ?? id) });
-    marker(line[0], label, { interactive: false, keyboard: false })
-      .addTo(this.trails);
+    const text = element("span", { className: "ground-name is-trail", text: String(name ?? id) });
+    const label = marker(line[0], text, { interactive: false, keyboard: false });
+    label.addTo(this.trails);
+    this.names.push({ line, label });
   }
 
   addZone(feature) {

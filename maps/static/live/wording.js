@@ -28,6 +28,10 @@ export function number(value, digits = 0) {
   return new Intl.NumberFormat(LOCALE, format).format(value);
 }
 
+// At most two decimals, none that says nothing.
+export const shortNumber = (value) =>
+  new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 2 }).format(value);
+
 export function setTimeZone(name) {
   timeZone = name;
   const parts = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };

@@ -13,7 +13,9 @@ metres = st.floats(-400.0, 400.0, allow_nan=False).map(lambda v: round(v, 2))
 ZIGZAG = [(-600, -50), (-200, 40), (-150, -30), (0, 90), (60, -80), (300, 0), (600, 10)]
 
 
-def border(*points, home_on_left=True, status="demarcated", sigma_m=1.0) -> Border:
+def border(
+    *points: tuple[float, float], home_on_left=True, status="demarcated", sigma_m=1.0
+) -> Border:
     line = tuple(Metres(float(x), float(y)) for x, y in points)
     return Border([BorderPiece(line, home_on_left, status, sigma_m)])
 

@@ -14,7 +14,7 @@ def test_the_bound_for_both_sides_holds_for_every_correlation(rho, exact) -> Non
     assert both_sides(12.0, -9.0, 6.0, 6.0) == pytest.approx(exact, abs=2e-3)
 
 
-def crossing_north(make, *, at_s=20.0, east_m=10.0, speed=1.2, until_s=60.0):
+def crossing_north(make, *, at_s=20.0, east_m=10.0, speed=1.2, until_s=60.0) -> object:
     return make.walker([(0.0, east_m, -at_s * speed), (until_s, east_m, (until_s - at_s) * speed)])
 
 

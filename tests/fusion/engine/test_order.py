@@ -18,9 +18,10 @@ from fusion.events import (
     TracksUpdated,
 )
 from fusion.replay import recorded, replay
+from fusion.sector import Sector, load_sector
 
 
-def night(make, seed):
+def night(make, seed) -> list:
     """A small recording with everything in it: a group, a patrol, strollers, clutter, two eyes."""
     dice = random.Random(seed)
     patrol = make.walker([(0, -30, -20), (40, -20, 15)])
@@ -43,7 +44,7 @@ def night(make, seed):
     return world.messages()
 
 
-def result(sector, lines, folder):
+def result(sector, lines, folder) -> tuple:
     """The files that the law speaks of, less what it excepts."""
     replay(sector, [json.dumps(line).encode() for line in lines], folder)
     incidents = [json.loads(one) for one in (folder / "incidents.jsonl").read_text().splitlines()]
@@ -55,7 +56,7 @@ def result(sector, lines, folder):
     return (folder / "tracks.jsonl").read_bytes(), kept
 
 
-def arriving(lines, times):
+def arriving(lines, times) -> list:
     """Return lines with other times of arrival (seconds after the first capture), in that order."""
     start = UtcTime.parse(lines[0]["payload"]["captured_at"])
     moved = [
@@ -98,13 +99,11 @@ def test_delays_and_duplicates_give_the_same_tracks_and_incidents(
 
 
 @pytest.fixture(scope="module")
-def sector_dir(tmp_path_factory, make):
-    from fusion.sector import load_sector  # noqa: PLC0415 - beside the scene it loads
-
+def sector_dir(tmp_path_factory, make) -> Sector:
     return load_sector(make.sector_at(tmp_path_factory.mktemp("sector"), 22.9, 105.3))
 
 
-def fed(sector, lines):
+def fed(sector, lines) -> tuple:
     engine, events = Engine(sector), []
     for line in lines:
         message, received_at = recorded(json.dumps(line).encode(), sector)
@@ -112,7 +111,7 @@ def fed(sector, lines):
     return engine, events
 
 
-def picture(events):
+def picture(events) -> dict:
     """What a listener holds who obeys the revisions."""
     lines = {}
     for event in events:

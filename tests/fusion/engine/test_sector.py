@@ -1,10 +1,14 @@
 """A sector on disk: what is understood, and what is refused in one sentence that names it."""
 
 import json
+import re
+from pathlib import Path
 
+import msgspec
 import pytest
 
-from edge.messages import RefusedError
+from edge.messages import RefusedError, to_builtins
+from fusion.rulebook import Rules
 from fusion.sector import load_sector
 
 
@@ -125,7 +129,7 @@ def test_a_wrong_time_zone_is_refused(sector_maker) -> None:
         load_sector(path)
 
 
-def test_another_datum_is_refused(make, sector_maker) -> None:
+def test_another_datum_is_refused(sector_maker) -> None:
     """VN-2000 taken for WGS 84 is wrong by 224 m (DOMAIN.md 4.6)."""
     path = sector_maker.write()
     layer = json.loads((path.parent / "border.geojson").read_text())
@@ -162,3 +166,16 @@ def test_a_rules_file_wins_over_the_sectors_own(sector_maker, tmp_path) -> None:
     over.write_text("[rule.crossing]\nmin_probability = 0.99\n")
     with pytest.raises(RefusedError, match=r"new\.toml.*'rule'"):
         load_sector(path, rules_file=over)
+
+
+def test_every_rule_and_its_default_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "sector.md").read_text(encoding="utf-8")
+    rules = Rules()
+    missing = [
+        f"{table.name}.{rule.name} = {value!r}"
+        for table in msgspec.structs.fields(rules)
+        for rule in msgspec.structs.fields(getattr(rules, table.name))
+        for value in [to_builtins(getattr(getattr(rules, table.name), rule.name))]
+        if not re.search(rf"\| `{rule.name}` \| `{re.escape(json.dumps(value))}` \|", text)
+    ]
+    assert missing == []

@@ -5,7 +5,7 @@ import pytest
 from fusion.events import AlertSuppressed, HeldBecause, SuppressionLifted
 
 
-def group(make, size, *, east_m=10.0, at_s=20.0, until_s=60.0, gap_m=2.5):
+def group(make, size, *, east_m=10.0, at_s=20.0, until_s=60.0, gap_m=2.5) -> list:
     return [
         make.walker(
             [
@@ -17,7 +17,7 @@ def group(make, size, *, east_m=10.0, at_s=20.0, until_s=60.0, gap_m=2.5):
     ]
 
 
-def held(outcome):
+def held(outcome) -> list:
     records = {}
     for event in outcome.events:
         if isinstance(event, AlertSuppressed):

@@ -2,6 +2,7 @@
 
 import math
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def test_the_filter_by_hand_is_the_filter_of_the_book(
     assert matrix(motion) == pytest.approx(book, rel=1e-5, abs=1e-6)
 
 
-def lines_of(outcome):
+def lines_of(outcome) -> list:
     return [
         line
         for event in outcome.events
@@ -119,7 +120,7 @@ def test_lines_are_at_most_two_a_second_and_end_with_ended(make, sector, run) ->
     walker = make.walker([(0, -10, -60), (20, 15, -60)])
     outcome = run(sector, make.world([walker], eyes=[make.eye(fps=15)], until_s=40).messages())
     lines = lines_of(outcome)
-    gaps = [b.t.seconds_since(a.t) for a, b in zip(lines, lines[1:], strict=False)]
+    gaps = [b.t.seconds_since(a.t) for a, b in pairwise(lines)]
     states = [line.state for line in lines]
     assert min(gaps) >= 0.499
     assert states[-1] == "ended"
@@ -169,8 +170,18 @@ def test_a_detection_too_vague_to_track_is_counted(make, sector, run) -> None:
         for seen in line["payload"]["detections"]:
             seen["cov_m2"] = [90_000.0, 0.0, 90_000.0]
     counts = run(sector, messages).engine.counts
-    assert counts.vague == counts.detections > 20
+    assert counts.untracked == counts.detections > 20
     assert counts.tracks == 0
+
+
+def test_a_position_on_the_far_side_of_the_earth_harms_nobody(make, sector, run) -> None:
+    messages = make.world([make.walker([(0, 0, -60), (10, 0, -60)])], until_s=10).messages()
+    (far, *_) = [
+        line["payload"]["detections"] for line in messages if line["payload"]["detections"]
+    ]
+    far.append({**far[0], "lat": -22.9, "lon": -74.7})
+    counts = run(sector, messages).engine.counts
+    assert (counts.untracked, counts.tracks) == (1, 1)
 
 
 def test_two_tracks_on_one_person_become_one(make, sector, run) -> None:
