@@ -1,4 +1,9 @@
-"""A recording through the very engine: the files of CONTRACT.md, byte for byte the same."""
+"""A recording through the very engine: the files of CONTRACT.md, byte for byte the same.
+
+The golden recording is simulated (two cameras, one of them cut off for 6 s, a patrol with GPS, a
+gate, a farmer, duplicates, two bad lines). A wanted change of its results is taken over by
+`tuanbien fusion replay golden/sector.toml golden/messages.jsonl --out X` and copying X/*.jsonl.
+"""
 
 import json
 import os
