@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--store",
         default=os.environ.get("TUANBIEN_STORE", DEFAULT_STORE),
-        help="database (TUANBIEN_STORE; default: %(default)s)",
+        help=f"database (default: {DEFAULT_STORE}, or TUANBIEN_STORE)",
     )
     serve.add_argument(
         "--journal",

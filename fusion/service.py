@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, TypeVar
 from edge.messages import AnyFieldMessage, InvalidMessageError, UtcTime, decode
 from fusion.announcer import Announcer
 from fusion.engine import Engine
-from fusion.events import Event, MessageRefused, TracksUpdated
+from fusion.events import Event, MessageLate, MessageRefused, TracksUpdated
 from fusion.journal import Journal, Position, Recorded
 from fusion.link import Delivery, Link, is_ours
 from fusion.saving import Rejection
@@ -126,13 +126,13 @@ class Service:
         self._announcer.receipts(item.message for item in accepted)
 
     def _step(self, item: _Accepted, rejections: list[Rejection]) -> Sequence[Event]:
-        """Let the engine take a message; one that it refuses joins the rejections."""
+        """Let the engine take a message; refused or too late for it, it joins the rejections."""
         step = partial(self._engine.step, item.message, received_at=item.recorded.received_at)
         events = self._advance(step)
         rejections.extend(
             Rejection(*item.recorded, reason=event.reason)
             for event in events
-            if isinstance(event, MessageRefused)
+            if isinstance(event, MessageRefused | MessageLate)
         )
         return events
 
