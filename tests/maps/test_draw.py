@@ -57,6 +57,8 @@ def test_one_geometry_is_drawn_too(tmp_path) -> None:
         ({"type": "FeatureCollection", "features": {}}, "features is not a list"),
         ({"type": "FeatureCollection", "features": [{}]}, r"features\[0\] is not a Feature"),
         (feature([500000.0, 4649776.0]), r"\[500000\.0, 4649776\.0\] is not \[lon, lat\]"),
+        (feature([181.0, 1.0]), r"is not \[lon, lat\]"),
+        (feature([1.0, -91.0]), r"is not \[lon, lat\]"),
         (feature([1.0]), r"is not \[lon, lat\]"),
         (feature([["a", 1]], "LineString"), r"coordinates\[0\]"),
         (feature(7, "Polygon"), "is not a list"),
