@@ -95,8 +95,13 @@ Lon = Annotated[float, Meta(ge=-180.0, le=180.0)]
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Positive = Annotated[float, Meta(gt=0.0)]
 NotNegative = Annotated[float, Meta(ge=0.0)]
-Count = Annotated[int, Meta(ge=0)]
-CovM2 = tuple[NotNegative, float, NotNegative]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+# Bounds far beyond anything a sensor says keep arithmetic on these numbers finite everywhere.
+Metres = Annotated[float, Meta(ge=-1e6, le=1e6)]
+Accuracy = Annotated[float, Meta(gt=0.0, le=1e6)]  # m
+Variance = Annotated[float, Meta(ge=0.0, le=1e12)]  # m²
+Covariance = Annotated[float, Meta(ge=-1e12, le=1e12)]  # m²
+CovM2 = tuple[Variance, Covariance, Variance]
 Bbox = tuple[Fraction, Fraction, Fraction, Fraction]
 
 
@@ -158,11 +163,21 @@ class TrackState(StrEnum):
     ENDED = "ended"
 
 
-def _check_covariance(name: str, cov_m2: CovM2) -> None:
+def _check_covariances(cov_m2: CovM2, cov_bias_m2: CovM2 | None) -> None:
     """Refuse what is no covariance: fusion divides by its determinant."""
     var_east, cov_east_north, var_north = cov_m2
     if not (var_east > 0.0 and var_north > 0.0 and cov_east_north**2 < var_east * var_north):
-        msg = f"{name} {list(cov_m2)} is not positive definite"
+        msg = f"cov_m2 {list(cov_m2)} is not positive definite"
+        raise ValueError(msg)
+    if cov_bias_m2 is None:
+        return
+    var_east, cov_east_north, var_north = cov_bias_m2
+    # A bias in one direction only has determinant 0, give or take the rounding on the wire.
+    if cov_east_north**2 > var_east * var_north * (1.0 + 1e-6) + 1e-9:
+        msg = f"cov_bias_m2 {list(cov_bias_m2)} is not a covariance"
+        raise ValueError(msg)
+    if var_east > 1.000001 * cov_m2[0] or var_north > 1.000001 * cov_m2[2]:
+        msg = f"cov_bias_m2 {list(cov_bias_m2)} is larger than its whole, cov_m2 {list(cov_m2)}"
         raise ValueError(msg)
 
 
@@ -198,7 +213,7 @@ class Sensor(Wire, frozen=True, kw_only=True):
     kind: SensorKind
     lat: Lat
     lon: Lon
-    alt_m: float | None = None
+    alt_m: Metres | None = None
 
 
 class Plate(Wire, frozen=True, kw_only=True):
@@ -218,7 +233,7 @@ class Detection(Wire, frozen=True, kw_only=True):
     lon: Lon
     cov_m2: CovM2
     cov_bias_m2: CovM2 | None = None
-    track_id: int | None = None
+    track_id: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     grazing: bool = False
     truncated: bool = False
     plate: Plate | None = None
@@ -227,7 +242,7 @@ class Detection(Wire, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Check what no single field can say."""
-        _check_covariance("cov_m2", self.cov_m2)
+        _check_covariances(self.cov_m2, self.cov_bias_m2)
         x1, y1, x2, y2 = self.bbox
         if x1 > x2 or y1 > y2:
             msg = f"bbox {list(self.bbox)} is not [x1, y1, x2, y2] with x1 <= x2 and y1 <= y2"
@@ -291,7 +306,7 @@ class PositionMessage(FieldMessage, frozen=True, kw_only=True):
     captured_at: UtcTime
     lat: Lat
     lon: Lon
-    accuracy_m: Positive
+    accuracy_m: Accuracy
 
 
 class ReceiptsMessage(Wire, frozen=True, kw_only=True):
@@ -412,6 +427,7 @@ class FusionStatus(Wire, frozen=True, kw_only=True):
     late: Count | None = None
     tracks: Count | None = None
     alerts: Count | None = None
+    untracked: Count | None = None  # detections too vague to track, or nowhere near the sector
 
 
 FROM_FIELD: Final[dict[str, type[FieldMessage]]] = {
@@ -510,6 +526,9 @@ def decode(topic: str, payload: bytes) -> AnyFieldMessage:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         msg = f"{where.kind} message: {error}"
         raise InvalidMessageError(msg) from error
+    if where.device == FUSION:
+        msg = f"topic {topic!r}: the name {FUSION!r} is not a device's or a unit's"
+        raise InvalidMessageError(msg)
     sender = message.unit_id if where.kind == "position" else message.device_id
     if (message.sector, sender) != (where.sector, where.device):
         msg = (

@@ -81,11 +81,13 @@ class Announcer:
             late=counts.late,
             tracks=counts.tracks,
             alerts=counts.alerts,
+            untracked=counts.untracked,
         )
-        if online:
-            self._link.publish(self._topic("status"), encode(status), qos=1, retain=True)
-        else:
+        if not online:
             self._link.publish_last(self._topic("status"), encode(status))
+        elif self._link.connected:
+            # Without a broker it would only wait there to be told when it is no longer true.
+            self._link.publish(self._topic("status"), encode(status), qos=1, retain=True)
 
     def _topic(self, kind: str) -> str:
         return str(Topic(self._sector_id, FUSION, kind))

@@ -44,8 +44,8 @@ def field_topics(sector_id: str) -> list[str]:
 
 
 def is_ours(topic: str) -> bool:
-    """Tell fusion's own messages, which come back with what devices send."""
-    return topic.split("/")[-2:-1] == [FUSION]
+    """Tell fusion's own status, which comes back with what devices send."""
+    return topic.endswith(f"/{FUSION}/status")
 
 
 class Link:

@@ -104,9 +104,13 @@ class Service:
                 self._announcer.alerts(self._insist(waiting))
 
     def _take(self, deliveries: Sequence[Delivery]) -> None:
-        """Bring one batch all the way: disk, broker, engine, store, MQTT."""
+        """Bring one batch all the way: disk, broker, engine, store, MQTT.
+
+        A message is acknowledged once it is on disk: in the journal, or refused in the store.
+        """
         accepted: list[_Accepted] = []
         rejections: list[Rejection] = []
+        refused: list[Delivery] = []
         for delivery in deliveries:
             if is_ours(delivery.topic):
                 continue
@@ -115,14 +119,18 @@ class Service:
                 accepted.append(_Accepted(recorded, _decoded(recorded)))
             except InvalidMessageError as error:
                 rejections.append(Rejection(*recorded, reason=str(error)))
+                refused.append(delivery)
         position = None
         if accepted:
             lines = [item.recorded for item in accepted]
             position = self._insist(partial(self._journal.append, lines))
         for delivery in deliveries:
-            self._link.acknowledge(delivery)
+            if delivery not in refused:
+                self._link.acknowledge(delivery)
         events = [event for item in accepted for event in self._step(item, rejections)]
         self._keep(events, position, rejections)
+        for delivery in refused:
+            self._link.acknowledge(delivery)
         self._announcer.receipts(item.message for item in accepted)
 
     def _step(self, item: _Accepted, rejections: list[Rejection]) -> Sequence[Event]:

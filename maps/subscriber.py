@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_PORT: Final = 1883
 KEEPALIVE_S: Final = 10
+CONNECT_WITHIN_S: Final = 2.0
 RETRY_S: Final = (1, 5)  # first and longest wait before the next try
 
 OnMessage = Callable[[str, bytes, bool], None]  # topic, payload, retained; from paho's thread
@@ -40,6 +41,7 @@ class Subscriber:
         ]
         self._on_message = on_message
         self.address = ""  # for people: without the password
+        self._away_said = False
         self._client = self._prepare(broker_url)
 
     @property
@@ -63,7 +65,8 @@ class Subscriber:
         except ValueError:
             port = 0
         if address.scheme != "mqtt" or not address.hostname or not port:
-            msg = f"broker address {broker_url!r} is not mqtt://host[:port]"
+            shown = broker_url.rpartition("@")[2]  # never a password
+            msg = f"broker address {shown!r} is not mqtt://host[:port]"
             raise RefusedError(msg)
         self.address = f"mqtt://{address.hostname}:{port}"
         client = paho.Client(
@@ -74,9 +77,11 @@ class Subscriber:
             password = unquote(address.password) if address.password else None
             client.username_pw_set(unquote(address.username), password)
         client.on_connect = self._connected
+        client.on_connect_fail = self._unreachable
         client.on_disconnect = self._disconnected
         client.on_message = self._received
         client.reconnect_delay_set(*RETRY_S)
+        client.connect_timeout = CONNECT_WITHIN_S
         client.connect_async(address.hostname, port, keepalive=KEEPALIVE_S)
         return client
 
@@ -91,8 +96,14 @@ class Subscriber:
         if reason.is_failure:
             log.warning("broker %s refuses us: %s", self.address, reason)
             return
+        self._away_said = False
         log.info("connected to broker %s", self.address)
         client.subscribe(self._topics)
+
+    def _unreachable(self, _client: object, _data: object) -> None:
+        if not self._away_said:
+            log.warning("broker %s: nobody answers there; trying on", self.address)
+        self._away_said = True
 
     def _disconnected(
         self,

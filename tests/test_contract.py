@@ -1,5 +1,6 @@
 """The message types keep the public contract, example by example."""
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -147,6 +148,12 @@ def test_unknown_fields_are_ignored() -> None:
         (json.dumps(with_detection(lon=float("nan"))).encode(), "malformed"),
         (json.dumps(with_detection(cov_m2=[1.0, 2.0, 1.0])).encode(), "positive definite"),
         (json.dumps(with_detection(cov_m2=[0.0, 0.0, 0.0])).encode(), "positive definite"),
+        (json.dumps(with_detection(cov_m2=[4.0, 1e200, 4.0])).encode(), "$.detections[0].cov_m2"),
+        (json.dumps(with_detection(cov_bias_m2=[4.0, 3.0, 1.0])).encode(), "cov_bias_m2"),
+        (
+            json.dumps(with_detection(cov_bias_m2=[5.0, 0.0, 1.0])).encode(),
+            "larger than its whole",
+        ),
         (json.dumps(with_detection(bbox=[0.5, 0.4, 0.4, 0.6])).encode(), "bbox"),
         (json.dumps(with_detection(confidence=1.5)).encode(), "$.detections[0].confidence"),
         (json.dumps(MESSAGE | {"pad": "x" * 300_000}).encode(), "larger than"),
@@ -164,6 +171,28 @@ def test_what_breaks_the_contract_is_refused_with_its_place(payload: bytes, says
 def test_a_foreign_topic_is_refused(topic: str) -> None:
     with pytest.raises(InvalidMessageError, match="topic"):
         decode(topic, b"{}")
+
+
+def test_no_device_may_bear_fusions_own_name() -> None:
+    topic = TOPIC.replace("cam-07", "fusion")
+    with pytest.raises(InvalidMessageError, match="fusion"):
+        decode(topic, json.dumps(MESSAGE | {"device_id": "fusion"}).encode())
+
+
+numbers = st.floats() | st.integers() | st.sampled_from([1e200, -1e308, 5e-324, 0.0, 2.0**63])
+
+
+@given(
+    cov_m2=st.lists(numbers, min_size=3, max_size=3),
+    cov_bias_m2=st.none() | st.lists(numbers, min_size=3, max_size=3),
+    lat=numbers,
+    track_id=numbers,
+)
+def test_no_number_does_more_than_be_refused(cov_m2, cov_bias_m2, lat, track_id) -> None:
+    """A covariance of 1e200 once raised an OverflowError that ended fusion, and again at each start."""
+    fields = {"cov_m2": cov_m2, "cov_bias_m2": cov_bias_m2, "lat": lat, "track_id": track_id}
+    with contextlib.suppress(InvalidMessageError):
+        decode(TOPIC, json.dumps(with_detection(**fields)).encode())
 
 
 def test_only_a_last_will_may_lack_its_time() -> None:

@@ -21,6 +21,10 @@ def main(arguments: Sequence[str]) -> int:
         parser.error("--video and --device belong together")
     if options.sector is not None and options.video is None:
         parser.error("--sector goes with --video")
+    if options.minutes is not None and (options.check or options.edge_only or options.video):
+        parser.error("--minutes goes with the plain demo only")
+    if options.clock_offset_s and not options.edge_only:
+        parser.error("--clock-offset-s goes with --edge-only")
     # Each form imports what it needs: OpenCV, the broker, the store.
     if options.write is not None:
         from maps.demo.world import write_world  # noqa: PLC0415

@@ -38,7 +38,7 @@ SERVER_GONE = re.compile(
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # longer, and its event loop would be in other modules' way
 def browser() -> Iterator["Browser"]:
     """Run Debian's chromium; skip where there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

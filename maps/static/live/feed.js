@@ -2,6 +2,7 @@
 
 const SILENT_MS = 10000; // the server beats every 5 s
 const RETRY_MS = 2000;
+const ANSWER_WITHIN_MS = 10000; // a connection half dead would else hold the page for ever
 const KINDS = ["track", "alert", "incident", "device", "patrol"];
 
 export class Feed {
@@ -28,7 +29,10 @@ export class Feed {
     this.source?.close();
     this.source = null;
     try {
-      const answer = await fetch("/api/v1/snapshot", { cache: "no-store" });
+      const answer = await fetch("/api/v1/snapshot", {
+        cache: "no-store",
+        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      });
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       const picture = await answer.json();
       this.hear(picture.beat);
