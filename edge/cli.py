@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from edge.address import BrokerAddress, without_password
 from edge.config import DeviceConfig, load_device
 from edge.detector import YoloDetector
-from edge.frames import Clock, open_source
+from edge.frames import Clock, LiveSource, open_source
 from edge.messages import RefusedError, UtcTime, encode
 from edge.pipeline import check_shape, run
 from edge.publisher import FilePublisher, MqttPublisher
@@ -103,10 +104,10 @@ def _run(arguments: argparse.Namespace) -> int:
         )
         rest.callback(source.close)
         detector = YoloDetector(config.detector, config.camera, base=config.base)
-        sink = _sink(config, arguments.out, boot_id=boot_id, clock=clock)
-        rest.callback(sink.close, 0.0)
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             rest.enter_context(_on_signal(signal_number, lambda *_: stop.set()))
+        sink = _sink(config, arguments.out, boot_id=boot_id, clock=clock)
+        rest.callback(sink.close, 0.0)
         done = run(
             config,
             source,
@@ -117,6 +118,7 @@ def _run(arguments: argparse.Namespace) -> int:
             boot_id=boot_id,
             simulated=arguments.simulated,
             most_frames=arguments.frames,
+            live=isinstance(source, LiveSource),
         )
         # A recording that ends by itself has time to be handed over; a signal has not.
         deadline_s = time.monotonic() + DRAIN_S
@@ -125,15 +127,19 @@ def _run(arguments: argparse.Namespace) -> int:
         undelivered = sink.close(FAREWELL_S)
     said = {
         "frames": done.frames,
+        "frames_skipped": source.frames_skipped,
+        "frames_bad": done.frames_bad,
         "detections": done.detections,
         "dropped": done.dropped,
         "seconds": round(done.seconds, 3),
         "fps": round(done.fps, 2),
         "undelivered": undelivered,
+        "overflowed": sink.overflowed,
     }
     print(json.dumps(said))
-    if undelivered and not stop.is_set():
-        msg = f"{config.broker_url} did not take {undelivered} messages"
+    missed = undelivered + sink.overflowed
+    if missed and not stop.is_set():
+        msg = f"{BrokerAddress.parse(config.broker_url)} did not take {missed} messages"
         raise RefusedError(msg)
     return 0
 
@@ -141,11 +147,14 @@ def _run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     config = load_device(arguments.device)
     said = summary(config)
-    if not arguments.no_video:
-        said["picture"] = _look(config)
     if arguments.geojson is not None:
         _write(arguments.geojson, encode(features(config)))
-    print(encode(said).decode())
+    try:
+        if not arguments.no_video:
+            said["picture"] = _look(config)
+    finally:
+        # The errors at each distance are worth knowing before the camera hangs there.
+        print(encode(said).decode())
     return 0
 
 
@@ -174,7 +183,8 @@ def _look(config: DeviceConfig) -> dict[str, Any]:
         patience.cancel()
         source.close()
     if frame is None:
-        msg = f"{config.path}: source.video {config.source.video!r} gave no picture"
+        shown = without_password(str(config.source.video))
+        msg = f"{config.path}: source.video {shown!r} gave no picture"
         raise RefusedError(msg)
     height_px, width_px = frame.image.shape[:2]
     check_shape(config, width_px, height_px)

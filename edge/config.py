@@ -9,12 +9,24 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from edge.address import BrokerAddress
 from edge.camera import Camera, Pose, PoseSigma
 from edge.georeference import Ground
-from edge.messages import Fraction, Lat, Lon, Name, NotNegative, Positive, RefusedError, SensorKind
+from edge.messages import (
+    FUSION,
+    Fraction,
+    Lat,
+    Lon,
+    Name,
+    NotNegative,
+    Positive,
+    RefusedError,
+    SensorKind,
+)
 
 Pixels = Annotated[int, Meta(ge=16, le=32768)]
 Height = Annotated[float, Meta(ge=-1000.0, le=100_000.0)]
+PixelSigma = Annotated[float, Meta(ge=0.1, le=10_000.0)]
 FieldOfView = Annotated[float, Meta(gt=0.0, lt=180.0)]
 Yaw = Annotated[float, Meta(ge=-360.0, le=360.0)]
 Pitch = Annotated[float, Meta(ge=-90.0, le=90.0)]
@@ -57,7 +69,7 @@ class DetectorConfig(_Table, frozen=True, kw_only=True):
     model: Annotated[str, Meta(min_length=1)] = "yolov8n.pt"
     labels: dict[str, Annotated[str, Meta(min_length=1, max_length=64)]] | None = None
     confidence: Fraction = 0.25
-    pixel_sigma: Positive = 3.0  # px, one sigma of the ground-contact point
+    pixel_sigma: PixelSigma = 3.0  # px, one sigma of the ground-contact point
     imgsz: Annotated[int, Meta(ge=32, le=4096)] = 640  # longer side of what the model sees, px
     tracker: Literal["bytetrack", "botsort", "ocsort"] = "bytetrack"
     backend: Literal["auto", "torch", "openvino"] = "auto"
@@ -179,7 +191,7 @@ def load_device(path: Path) -> DeviceConfig:
         DeviceConfigError: It is missing, no TOML, or a field is wrong.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         msg = f"{path}: {error.strerror or error}"
         raise DeviceConfigError(msg) from error
@@ -197,9 +209,13 @@ def load_device(path: Path) -> DeviceConfig:
 
 def _checked(path: Path, file: _File) -> DeviceConfig:
     """Check what no single field can say."""
+    if file.device.id == FUSION:
+        msg = f"device.id = {FUSION!r} is the name of fusion's own topics; give it another one"
+        raise ValueError(msg)
     _check_source(file.source)
     _check_camera(file.camera)
     _check_labels(file.detector.labels)
+    _check_broker(file.broker.url)
     alt_m = _ellipsoidal("mount", file.mount.alt_m, file.mount.alt_msl_m)
     if file.ground.dem is not None:
         msg = (
@@ -255,7 +271,18 @@ def _check_camera(camera: CameraConfig) -> None:
         raise ValueError(msg)
 
 
+def _check_broker(url: str) -> None:
+    try:
+        BrokerAddress.parse(url)
+    except RefusedError as error:
+        msg = f"broker.url: {error}"
+        raise ValueError(msg) from error
+
+
 def _check_labels(labels: Mapping[str, str] | None) -> None:
+    if labels is not None and not labels:
+        msg = "detector.labels is empty, so it would see nothing; leave it out to see all classes"
+        raise ValueError(msg)
     for number in labels or {}:
         if not (number.isascii() and number.isdigit()):
             msg = f"detector.labels: {number!r} is not a class number"

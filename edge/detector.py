@@ -76,10 +76,20 @@ class YoloDetector:
         self._tracker = _make_tracker(config.tracker)
 
     def detect(self, image: Image) -> list[Detection]:
-        """Return the boxes of the next picture (height, width, 3) of this camera."""
-        result = self._model.predict(image, **self._options)[0]
-        boxes = result.boxes.cpu().numpy()
-        track_ids = {int(row[-1]): int(row[4]) for row in self._tracker.update(boxes, image)}
+        """Return the boxes of the next picture (height, width, 3) of this camera.
+
+        Raises:
+            RefusedError: The vendor's code failed on this picture.
+        """
+        try:
+            result = self._model.predict(image, **self._options)[0]
+            boxes = result.boxes.cpu().numpy()
+            tracks = self._tracker.update(boxes, image)
+        except Exception as error:
+            height_px, width_px = image.shape[:2]
+            msg = f"the detector failed on a picture of {width_px} x {height_px} ({_said(error)})"
+            raise RefusedError(msg) from error
+        track_ids = {int(row[-1]): int(row[4]) for row in tracks}
         return [
             Detection(
                 bbox_px=(float(row[0]), float(row[1]), float(row[2]), float(row[3])),
@@ -103,8 +113,8 @@ class YoloDetector:
             empty = np.zeros((*self._shape_px, 3), dtype=np.uint8)
             model.predict(empty, **self._options)
         except Exception as error:
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            msg = f"{weights}: cannot be read as weights ({reason[0]})"
+            _LOG.debug("%s: the vendor says: %s", weights, error)
+            msg = f"{weights}: cannot be read as weights: damaged, or not a model file"
             raise RefusedError(msg) from error
         if self._model_path.is_dir() and _bfloat16_is_slow():
             _use_float32(model, self._model_path)
@@ -200,6 +210,11 @@ def _use_float32(model: Any, folder: Path) -> None:  # noqa: ANN401 - the vendor
         "CPU",
         {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"},
     )
+
+
+def _said(error: Exception) -> str:
+    """Return the first line of what the vendor said, or what it is."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _make_tracker(name: str) -> Any:  # noqa: ANN401 - the vendor's

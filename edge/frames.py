@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.address import without_password
 from edge.camera import Pose
 from edge.config import SourceConfig
 from edge.messages import RefusedError, UtcTime
@@ -29,6 +30,8 @@ LONGEST_WAIT_S: Final = 15.0
 _OPEN_TIMEOUT_MS: Final = 5000
 _READ_TIMEOUT_MS: Final = 5000
 _JOIN_S: Final = 1.0
+_GREY: Final = 2  # axes of a picture without colour
+_COLOUR: Final = 3  # axes, and channels, of a picture with
 _LOG = logging.getLogger(__name__)
 
 # What cannot be opened we say ourselves, in one sentence.
@@ -73,7 +76,7 @@ def open_source(  # noqa: PLR0913 - one place where every kind of source is made
     base: Path,
     start_at: UtcTime | None = None,
     loop: bool = False,
-) -> FrameSource:
+) -> "RecordedSource | LiveSource":
     """Open what `[source] video` names.
 
     Args:
@@ -92,7 +95,8 @@ def open_source(  # noqa: PLR0913 - one place where every kind of source is made
     if isinstance(video, str) and video.startswith(STREAMS):
         return LiveSource(video, clock=clock)
     if isinstance(video, str) and "://" in video:
-        msg = f"source.video {video!r}: of addresses, only {', '.join(STREAMS)} are known"
+        shown = without_password(video)
+        msg = f"source.video {shown!r}: of addresses, only {', '.join(STREAMS)} are known"
         raise SourceError(msg)
     path = base / str(video)
     if isinstance(video, int) or (video.isdecimal() and not path.exists()):
@@ -146,9 +150,12 @@ class Video:
                 media_s = passed_s if passed_s > media_s else media_s + self._frame_s
                 if skip(media_s):
                     continue
-                good, image = capture.retrieve()
-                if good:
-                    yield media_s, np.asarray(image, dtype=np.uint8)
+                image = _picture(*capture.retrieve())
+                if image is not None:
+                    yield media_s, image
+        except cv2.error as error:
+            msg = f"{self._path}: broken after {max(media_s, 0.0):.1f} s ({_reason(error)})"
+            raise SourceError(msg) from error
         finally:
             capture.release()
 
@@ -182,11 +189,11 @@ class Folder:
             media_s = number / self._fps
             if skip(media_s):
                 continue
-            image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+            image = _read_picture(file)
             if image is None:
                 _LOG.warning("%s: cannot be read as a picture; left out", file)
                 continue
-            yield media_s, np.asarray(image, dtype=np.uint8)
+            yield media_s, image
 
 
 class RecordedSource:
@@ -206,6 +213,7 @@ class RecordedSource:
         self._fast = fast
         self._start_at = start_at
         self._loop = loop
+        self.frames_skipped = 0  # those there was no time for
         self._closed = threading.Event()
         self._read_at: UtcTime | None = None
 
@@ -216,8 +224,12 @@ class RecordedSource:
         round_s = 0.0
 
         def late(media_s: float) -> bool:
+            if self._closed.is_set():
+                return True
             behind_s = time.monotonic() - began_s - round_s - media_s
-            return self._closed.is_set() or (not self._fast and behind_s > self._recording.frame_s)
+            too_late = not self._fast and behind_s > self._recording.frame_s
+            self.frames_skipped += too_late
+            return too_late
 
         while not self._closed.is_set():
             media_s, any_frame = 0.0, False
@@ -247,17 +259,22 @@ class LiveSource:
     """A live stream or USB camera: only its newest picture counts.
 
     A thread reads as fast as the stream gives, so that nothing piles up, and connects again when
-    the stream breaks, after 0.5, 1, 2, … at most 15 s.
+    the stream breaks, after 0.5, 1, 2, … at most 15 s. A picture that is replaced by a newer one
+    before anybody took it counts as skipped, once the first was taken.
     """
 
     def __init__(self, address: str | int, *, clock: Clock) -> None:
+        self.frames_skipped = 0
         self._address = address
         self._clock = clock
         self._closed = threading.Event()
+        self._any_taken = False
         self._changed = threading.Condition()
         self._newest: Frame | None = None
         self._read_at: UtcTime | None = None
-        self._reader = threading.Thread(target=self._read, name=f"frames {address}", daemon=True)
+        self._reader = threading.Thread(
+            target=self._read, name=f"frames {self._shown}", daemon=True
+        )
         self._reader.start()
 
     def __iter__(self) -> Iterator[Frame]:
@@ -266,6 +283,7 @@ class LiveSource:
             with self._changed:
                 self._changed.wait_for(lambda: self._newest is not None or self._closed.is_set())
                 frame, self._newest = self._newest, None
+                self._any_taken = True
             if self._closed.is_set() or frame is None:
                 return
             yield frame
@@ -295,21 +313,27 @@ class LiveSource:
 
     def _read_until_it_breaks(self) -> bool:
         """Read pictures; return whether there was any."""
-        capture = self._open()
         any_picture = False
+        capture = self._open()
         try:
             while not self._closed.is_set():
-                good, image = capture.read()
+                good, raw = capture.read()
                 if not good:
                     return any_picture
+                image = _picture(good, raw)
+                if image is None:
+                    continue
                 if not any_picture:
                     _LOG.info("%s: %d x %d", self._shown, image.shape[1], image.shape[0])
                 any_picture = True
                 now = self._clock()
-                frame = Frame(np.asarray(image, dtype=np.uint8), now)
+                frame = Frame(image, now)
                 with self._changed:
+                    self.frames_skipped += self._any_taken and self._newest is not None
                     self._newest, self._read_at = frame, now
                     self._changed.notify_all()
+        except cv2.error as error:
+            _LOG.warning("%s: %s", self._shown, _reason(error))
         finally:
             capture.release()
         return any_picture
@@ -330,6 +354,26 @@ class LiveSource:
         """The address without a password."""
         if isinstance(self._address, int):
             return f"camera {self._address}"
-        scheme, _, rest = self._address.partition("://")
-        host, slash, path = rest.partition("/")
-        return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+        return without_password(self._address)
+
+
+def _picture(good: bool, raw: object) -> Image | None:  # noqa: FBT001 - as OpenCV returns it
+    """Return what a decoder gave as a picture (height, width, 3); None: it is none."""
+    if not good or not isinstance(raw, np.ndarray) or raw.dtype != np.uint8:
+        return None
+    if raw.ndim == _GREY and raw.size:
+        return np.repeat(raw[:, :, None], 3, axis=2)
+    return raw if raw.ndim == _COLOUR and raw.shape[2] == _COLOUR and raw.size else None
+
+
+def _read_picture(file: Path) -> Image | None:
+    try:
+        raw = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    return _picture(raw is not None, raw)
+
+
+def _reason(error: cv2.error) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else "the decoder failed"

@@ -82,8 +82,8 @@ def _export(weights: Path, shape_px: tuple[int, int], folder: Path) -> None:
         )
         made = copy.with_name(f"{copy.stem}_openvino_model")
         if done.returncode != 0 or not made.is_dir():
-            lines = [line for line in done.stderr.splitlines() if line.strip()]
-            msg = f"{weights}: cannot be read as weights ({lines[-1] if lines else 'no reason'})"
+            _LOG.debug("%s: the vendor says: %s", weights, done.stderr)
+            msg = f"{weights}: cannot be read as weights: damaged, or not a model file"
             raise RefusedError(msg)
         made.rename(folder)
 

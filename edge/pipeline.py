@@ -17,6 +17,7 @@ from edge.config import DeviceConfig
 from edge.detector import Detection
 from edge.frames import Clock, Frame, FrameSource, Image
 from edge.georeference import Placed, footprint, place
+from edge.hidden_feet import PERSON, place_cut
 from edge.messages import (
     Bbox,
     DetectionsMessage,
@@ -33,8 +34,8 @@ TOO_MANY: Final = "more than a message holds"
 # At some 400 bytes each, well within the contract's 256 KiB.
 MOST_DETECTIONS: Final = 400
 
-# What hides below the picture's edge: one sigma, as a share of the height that is seen.
-_HIDDEN_SHARE: Final = 0.25
+# A box that ends so near to the picture's edge, as a share of its height, may go on beyond.
+_EDGE_SHARE: Final = 0.005
 _LOOK_EVERY_S: Final = 0.2
 _ASPECT_TOLERANCE: Final = 0.01
 _NAMESPACE: Final = uuid.UUID("6f1c8a52-2f2e-5c39-9d0e-7d1f5a3b9c40")
@@ -73,6 +74,7 @@ class RunSummary:
     frames: int
     detections: int
     dropped: dict[str, int]  # boxes that got no place on the ground, by reason
+    frames_bad: int  # of a stream, left out: another shape, or the detector failed on them
     seconds: float
 
     @property
@@ -166,23 +168,40 @@ class Pipeline:
         )
 
     def _place(self, boxes: list[Detection], width_px: int, height_px: int) -> list[Placed | None]:
-        """Place each box's ground contact, its bottom centre."""
+        """Place each box's ground contact: its bottom centre, or what may be below the edge."""
         if not boxes:
             return []
         config = self._config
         x1, y1, x2, y2 = np.array([box.bbox_px for box in boxes], dtype=np.float64).T
         scale = np.array((config.camera.width_px / width_px, config.camera.height_px / height_px))
         # Boxes are measured from the picture's corner, pixels from the corner pixel's centre.
-        contact = np.column_stack(((x1 + x2) / 2.0, y2)) * scale - 0.5
-        hidden_px = np.where(y2 >= height_px - 1.0, _HIDDEN_SHARE * (y2 - y1) * scale[1], 0.0)
-        return place(
-            contact,
+        bottom = np.column_stack(((x1 + x2) / 2.0, y2)) * scale - 0.5
+        placed = place(
+            bottom,
             config.camera,
             self.pose,
             config.pose_sigma,
             config.ground,
-            pixel_sigma_px=np.hypot(config.detector.pixel_sigma, hidden_px),
+            pixel_sigma_px=config.detector.pixel_sigma,
         )
+        cut = np.flatnonzero([_is_cut(box, height_px) for box in boxes])
+        if len(cut) == 0:
+            return placed
+        top = np.column_stack(((x1 + x2) / 2.0, y1)) * scale - 0.5
+        person = np.array([boxes[row].label == PERSON for row in cut], dtype=np.bool_)
+        found = place_cut(
+            bottom[cut],
+            top[cut],
+            with_head=person & (y1[cut] > _EDGE_SHARE * height_px),
+            camera=config.camera,
+            pose=self.pose,
+            sigma=config.pose_sigma,
+            ground=config.ground,
+            pixel_sigma_px=config.detector.pixel_sigma,
+        )
+        for row, where in zip(cut, found, strict=True):
+            placed[row] = where
+        return placed
 
 
 def run(  # noqa: PLR0913 - the composition of one device
@@ -196,16 +215,30 @@ def run(  # noqa: PLR0913 - the composition of one device
     boot_id: str | None = None,
     simulated: bool = False,
     most_frames: int | None = None,
+    live: bool = False,
 ) -> RunSummary:
-    """Work until the source ends, `stop` is set or `most_frames` are done; close the source."""
+    """Work until the source ends, `stop` is set or `most_frames` are done; close the source.
+
+    Raises:
+        RefusedError: The pictures have another shape than the camera, or the detector failed on
+            one. Of a `live` source only the first picture is refused; later ones are left out.
+    """
     boot_id = secrets.token_hex(4) if boot_id is None else boot_id
     pipeline = Pipeline(config, detector, boot_id=boot_id, simulated=simulated)
     reporter = _StatusReporter(pipeline, source, sink, clock=clock, stop=stop)
     reporter.start()
-    began_s, detections = time.monotonic(), 0
+    began_s, detections, bad = time.monotonic(), 0, 0
     try:
         for frame in source:
-            message = pipeline.message(frame)
+            try:
+                message = pipeline.message(frame)
+            except RefusedError as error:
+                if not live or not reporter.frames:
+                    raise
+                if bad.bit_count() <= 1:  # the 1st, 2nd, 3rd, 5th, 9th, 17th …
+                    _LOG.warning("%s; frame left out", error)
+                bad += 1
+                continue
             sink.publish(message)
             detections += len(message.detections)
             reporter.frames += 1
@@ -220,6 +253,7 @@ def run(  # noqa: PLR0913 - the composition of one device
         frames=reporter.frames,
         detections=detections,
         dropped=dict(+pipeline.dropped),
+        frames_bad=bad,
         seconds=time.monotonic() - began_s,
     )
 
@@ -314,8 +348,13 @@ def _detection(box: Detection, where: Placed, width_px: int, height_px: int) -> 
         cov_m2=where.cov_m2,
         cov_bias_m2=where.cov_bias_m2,
         grazing=where.grazing,
-        truncated=box.bbox_px[3] >= height_px - 1.0,
+        truncated=_is_cut(box, height_px),
     )
+
+
+def _is_cut(box: Detection, height_px: int) -> bool:
+    """Tell whether a box touches the picture's lower edge, so that its feet may be hidden."""
+    return box.bbox_px[3] >= height_px - max(1.0, _EDGE_SHARE * height_px)
 
 
 def _fractions(bbox_px: tuple[float, float, float, float], width_px: int, height_px: int) -> Bbox:

@@ -3,15 +3,16 @@
 import logging
 import threading
 import time
+from collections import deque
 from pathlib import Path
-from typing import Final, NamedTuple, Self
-from urllib.parse import unquote, urlsplit
+from typing import Final
 
 import msgspec
 from paho.mqtt import client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge.address import BrokerAddress
 from edge.frames import Clock
 from edge.messages import (
     DetectionsMessage,
@@ -22,54 +23,31 @@ from edge.messages import (
     encode,
 )
 
-DEFAULT_PORT: Final = 1883
+__all__ = ["MOST_WAITING", "BrokerAddress", "FilePublisher", "MqttPublisher", "RecordedMessage"]
+
+# Hours of pictures; at some 2 to 4 KB each in memory.
+MOST_WAITING: Final = 100_000
 _AT_LEAST_ONCE: Final = 1
 _KEEPALIVE_S: Final = 15
 _CONNECT_TIMEOUT_S: Final = 2.0
 _FIRST_RETRY_S: Final = 1
 _LAST_RETRY_S: Final = 4
-_ON_THE_WAY: Final = 100  # messages sent and not yet acknowledged; more wait in line
+# Sent and not yet acknowledged. Few, because what is on the way when the line breaks is sent again
+# by paho, which cannot stamp it anew.
+_ON_THE_WAY: Final = 20
 _FAREWELL_S: Final = 1.0
 _LOG = logging.getLogger(__name__)
-
-
-class BrokerAddress(NamedTuple):
-    """Where a broker listens."""
-
-    host: str
-    port: int
-    user: str | None
-    password: str | None
-
-    def __str__(self) -> str:
-        return f"mqtt://{self.host}:{self.port}"
-
-    @classmethod
-    def parse(cls, url: str) -> Self:
-        """Read `mqtt://[user:password@]host[:port]`.
-
-        Raises:
-            RefusedError: It is something else.
-        """
-        try:
-            parts = urlsplit(url)
-            port = DEFAULT_PORT if parts.port is None else parts.port
-        except ValueError as error:
-            msg = f"broker address {url!r}: {error}"
-            raise RefusedError(msg) from error
-        if parts.scheme != "mqtt" or not parts.hostname or parts.path not in {"", "/"} or not port:
-            msg = f"broker address {url!r} is not mqtt://host:port"
-            raise RefusedError(msg)
-        user = None if parts.username is None else unquote(parts.username)
-        password = None if parts.password is None else unquote(parts.password)
-        return cls(parts.hostname, port, user, password)
 
 
 class MqttPublisher:
     """Hands messages to a broker, QoS 1, and keeps them in memory while there is none.
 
-    The queue has no limit: what cannot be sent waits. Connecting and connecting again happen in
-    a thread; a broker that is away at the start is waited for just as one that goes away.
+    Messages wait here, in their order, and are stamped as they leave; paho only holds the few
+    that are on the way. Of statuses only the newest waits. Connecting and connecting again happen
+    in paho's thread; a broker that is away at the start is waited for just as one that goes away.
+
+    Locks: paho calls back with its own lock held, so nothing here calls paho while it holds
+    `_changed`.
     """
 
     def __init__(
@@ -83,8 +61,12 @@ class MqttPublisher:
         self._address = BrokerAddress.parse(broker_url)
         self._clock = clock
         self._changed = threading.Condition()
-        self._handed = 0
-        self._acknowledged = 0
+        self._waiting: deque[DetectionsMessage | StatusMessage] = deque()
+        self._waiting_status: StatusMessage | None = None
+        self._on_the_way = 0
+        self._overflowed = 0
+        self._open = False  # connected, and what was on the way before is sent again
+        self._finished = False
         self._away_said = False
         self._was_cut_off = False
         self._closed = False
@@ -102,12 +84,13 @@ class MqttPublisher:
             client_id=f"tuanbien-{device_id}-{boot_id}",
             protocol=mqtt.MQTTv311,
         )
+        self._sender = threading.Thread(target=self._send, name="mqtt send", daemon=True)
         self._begin()
 
     def _begin(self) -> None:
         client = self._client
         client.max_queued_messages_set(0)
-        client.max_inflight_messages_set(_ON_THE_WAY)
+        client.max_inflight_messages_set(0)  # we count ourselves
         client.reconnect_delay_set(_FIRST_RETRY_S, _LAST_RETRY_S)
         client.connect_timeout = _CONNECT_TIMEOUT_S
         client.will_set(
@@ -121,21 +104,40 @@ class MqttPublisher:
         client.on_publish = self._on_publish
         client.connect_async(self._address.host, self._address.port, _KEEPALIVE_S)
         client.loop_start()
+        self._sender.start()
 
     @property
     def queue_depth(self) -> int:
         """How many messages the broker has not acknowledged."""
         with self._changed:
-            return self._handed - self._acknowledged
+            return self._depth()
+
+    @property
+    def overflowed(self) -> int:
+        """How many of the oldest messages were given up because too many waited."""
+        with self._changed:
+            return self._overflowed
 
     def publish(self, message: DetectionsMessage) -> None:
         """Hand over the message of one frame."""
-        self._send(message, retain=False)
+        with self._changed:
+            if len(self._waiting) >= MOST_WAITING:
+                self._waiting.popleft()
+                if not self._overflowed:
+                    _LOG.error(
+                        "%s: %d messages wait; the oldest are given up",
+                        self._address,
+                        MOST_WAITING,
+                    )
+                self._overflowed += 1
+            self._waiting.append(message)
+            self._changed.notify_all()
 
     def publish_status(self, message: StatusMessage) -> None:
         """Hand over how the device is; the broker keeps the last one for whoever comes later."""
-        self._last_status = message
-        self._send(message, retain=True)
+        with self._changed:
+            self._last_status = self._waiting_status = message
+            self._changed.notify_all()
 
     def close(self, timeout_s: float) -> int:
         """Say good-bye, wait for what is queued, disconnect; return how many are undelivered."""
@@ -143,15 +145,21 @@ class MqttPublisher:
             return 0
         self._closed = True
         deadline_s = time.monotonic() + timeout_s
-        self._last_status = None
         farewell = msgspec.structs.replace(self._farewell, captured_at=self._clock())
-        self._send(farewell, retain=True)
         with self._changed:
+            self._last_status = None
+            self._waiting.append(farewell)
+            self._changed.notify_all()
             self._changed.wait_for(
-                lambda: self._handed == self._acknowledged,
-                timeout=max(0.0, deadline_s - time.monotonic()),
+                lambda: not self._depth(), timeout=max(0.0, deadline_s - time.monotonic())
             )
-            left = self._handed - self._acknowledged
+            left = self._depth()
+            self._finished = True
+            self._changed.notify_all()
+        self._sender.join()
+        if left:
+            # A clean end cancels the last will: without this we would seem online for ever.
+            self._client.publish(_topic(farewell), encode(farewell), qos=0, retain=True)
         self._client.disconnect()
         # A broker that froze would keep us waiting: its thread is left behind then.
         stopping = threading.Thread(target=self._client.loop_stop, name="mqtt stop", daemon=True)
@@ -161,20 +169,33 @@ class MqttPublisher:
             _LOG.warning("%s: %d messages undelivered", self._address, left)
         return left
 
-    def _send(self, message: DetectionsMessage | StatusMessage, *, retain: bool) -> None:
-        stamped = msgspec.structs.replace(message, sent_at=self._clock())
-        with self._changed:
-            self._handed += 1
-        info = self._client.publish(
-            _topic(message), encode(stamped), qos=_AT_LEAST_ONCE, retain=retain
-        )
-        if info.rc is MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
-            # MQTT numbers what is on the way with 16 bits.
-            with self._changed:
-                self._handed -= 1
-            _LOG.error(
-                "%s: 65535 messages wait; message %s lost", self._address, message.message_id
+    def _depth(self) -> int:
+        return len(self._waiting) + (self._waiting_status is not None) + self._on_the_way
+
+    def _send(self) -> None:
+        """Stamp messages and give them to paho, one after the other, until closed."""
+        while (message := self._next()) is not None:
+            stamped = msgspec.structs.replace(message, sent_at=self._clock())
+            self._client.publish(
+                _topic(message),
+                encode(stamped),
+                qos=_AT_LEAST_ONCE,
+                retain=isinstance(message, StatusMessage),
             )
+
+    def _next(self) -> DetectionsMessage | StatusMessage | None:
+        """Wait until a message may leave; None: closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._finished or self._may_send())
+            if self._finished:
+                return None
+            self._on_the_way += 1
+            status, self._waiting_status = self._waiting_status, None
+            return self._waiting.popleft() if status is None else status
+
+    def _may_send(self) -> bool:
+        something = bool(self._waiting) or self._waiting_status is not None
+        return self._open and something and self._on_the_way < _ON_THE_WAY
 
     def _on_connect(
         self, _client: object, _data: object, _flags: object, reason: ReasonCode, _more: object
@@ -184,9 +205,13 @@ class MqttPublisher:
             return
         self._away_said = False
         _LOG.info("%s: connected", self._address)
-        # The broker may have told everybody our last will meanwhile.
-        if self._was_cut_off and self._last_status is not None:
-            self._send(self._last_status, retain=True)
+        with self._changed:
+            # The broker may have told everybody our last will meanwhile.
+            if self._was_cut_off and self._waiting_status is None:
+                self._waiting_status = self._last_status
+            # Paho sends again what was on the way, after this; the first acknowledgement says so.
+            self._open = not self._on_the_way
+            self._changed.notify_all()
         self._was_cut_off = False
 
     def _on_connect_fail(self, _client: object, _data: object) -> None:
@@ -196,6 +221,8 @@ class MqttPublisher:
         self, _client: object, _data: object, _flags: object, reason: ReasonCode, _more: object
     ) -> None:
         self._was_cut_off = True
+        with self._changed:
+            self._open = False
         if reason.is_failure:
             self._say_away("connection lost")
 
@@ -203,7 +230,10 @@ class MqttPublisher:
         self, _client: object, _data: object, _mid: int, _reason: ReasonCode, _more: object
     ) -> None:
         with self._changed:
-            self._acknowledged += 1
+            if self._finished:
+                return
+            self._on_the_way -= 1
+            self._open = True
             self._changed.notify_all()
 
     def _say_away(self, reason: str) -> None:
@@ -220,33 +250,54 @@ class FilePublisher:
     """
 
     queue_depth: Final = 0
+    overflowed: Final = 0
 
     def __init__(self, path: Path) -> None:
-        """Begin the file anew.
+        """Begin the file.
+
+        Raises:
+            RefusedError: It is there already (no recording is overwritten) or cannot be written.
+        """
+        self._path = path
+        try:
+            # A pipe or a device is there already and holds nothing that could be lost.
+            self._file = path.open("wb" if path.exists() and not path.is_file() else "xb")
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def publish(self, message: DetectionsMessage) -> None:
+        """Write the message of one frame.
 
         Raises:
             RefusedError: It cannot be written.
         """
-        try:
-            self._file = path.open("wb")
-        except OSError as error:
-            msg = f"{path}: {error.strerror}"
-            raise RefusedError(msg) from error
-
-    def publish(self, message: DetectionsMessage) -> None:
-        """Write the message of one frame."""
         line = RecordedMessage(
             received_at=message.captured_at, topic=_topic(message), payload=message
         )
-        self._file.write(encode(line) + b"\n")
+        try:
+            self._file.write(encode(line) + b"\n")
+        except OSError as error:
+            raise self._refused(error) from error
 
     def publish_status(self, message: StatusMessage) -> None:
         """Leave it out."""
 
     def close(self, timeout_s: float) -> int:  # noqa: ARG002 - a file takes what it is given
-        """Finish the file; nothing is ever undelivered."""
-        self._file.close()
+        """Finish the file; nothing is ever undelivered.
+
+        Raises:
+            RefusedError: The last lines cannot be written.
+        """
+        try:
+            self._file.close()
+            if self._path.is_file() and self._path.stat().st_size == 0:
+                self._path.unlink()  # nothing came: it would only be in the next try's way
+        except OSError as error:
+            raise self._refused(error) from error
         return 0
+
+    def _refused(self, error: OSError) -> RefusedError:
+        return RefusedError(f"{self._path}: {error.strerror}")
 
 
 class RecordedMessage(msgspec.Struct, frozen=True):

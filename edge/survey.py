@@ -6,6 +6,7 @@ import numpy as np
 import pymap3d
 
 from edge.accuracy import ce90_m, sigmas_m
+from edge.address import without_password
 from edge.camera import Camera, FloatArray, in_picture, pixels_from_enu, rays_camera
 from edge.config import DeviceConfig
 from edge.georeference import METHOD, Placed, footprint, place
@@ -80,7 +81,7 @@ def summary(config: DeviceConfig) -> dict[str, Any]:
         "device": config.device_id,
         "sector": config.sector,
         "kind": str(config.kind),
-        "video": str(config.source.video),
+        "video": without_password(str(config.source.video)),
         "detector": config.detector,
         "camera": camera._asdict() | {"hfov_deg": round(across, 3), "vfov_deg": round(up, 3)},
         "pose": config.pose._asdict(),

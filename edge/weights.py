@@ -83,6 +83,9 @@ def find_weights(
     """
     cache = cache_folder() if cache is None else cache
     path = base / Path(model).expanduser()
+    if path.is_dir() and not any(path.glob("*.xml")):
+        msg = f"{path}: is a folder without an OpenVINO model (*.xml) in it"
+        raise WeightsError(msg)
     if path.exists():
         return path
     if Path(model).name != model:

@@ -9,6 +9,7 @@ import argparse
 import errno
 import fcntl
 import importlib.metadata
+import ipaddress
 import json
 import os
 import shutil
@@ -217,7 +218,16 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _port(text: str) -> int:
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def port_number(text: str) -> int:
+    """Read a port for argparse."""
     if not (text.isdecimal() and int(text) < 2**16):
         msg = f"{text!r} is not a port from 0 to 65535"
         raise argparse.ArgumentTypeError(msg)
@@ -231,7 +241,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default=DEFAULT_HOST, help="address to listen on (%(default)s)")
     parser.add_argument(
-        "--port", type=_port, default=DEFAULT_PORT, help="port; 0 takes a free one (%(default)s)"
+        "--port",
+        type=port_number,
+        default=DEFAULT_PORT,
+        help="port; 0 takes a free one (%(default)s)",
     )
     parser.add_argument(
         "--store",
@@ -265,6 +278,12 @@ def main(argv: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with running_broker(host=host, port=port, store_dir=arguments.store) as broker:
+        if not is_loopback(host):
+            print(
+                f"warning: other machines can reach {host}, and the broker has no log-in: "
+                "keep it on a network of your own",
+                file=sys.stderr,
+            )
         print(f"broker ready on {broker.url}, data in {arguments.store}", flush=True)
         while not stop.wait(0.2):
             if (status := broker.process.poll()) is not None:

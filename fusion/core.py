@@ -17,7 +17,7 @@ from fusion.local_frame import Metres
 from fusion.sector import Sector
 from fusion.situation.crossing import Sight, observe
 from fusion.situation.groups import company
-from fusion.situation.patrols import Unit, UnitFix, compared, explaining, may_explain
+from fusion.situation.patrols import Bond, Unit, UnitFix, bond, met
 from fusion.situation.places import open_crossing_point
 from fusion.tracking.fixes import Look
 from fusion.tracking.track import Track
@@ -85,7 +85,7 @@ class Core:
         for case in list(self.cases.values()):
             if case.waits_until_s is not None and at_s >= case.waits_until_s:
                 self._judge(case, at_s)
-            elif at_s - case.updated_s > self.case_kept_s:
+            elif at_s - case.last_s > self.case_kept_s:
                 del self.cases[case.id]
         for unit in list(self.units.values()):
             if at_s - unit.fixes[-1].at_s > _UNIT_KEPT_S:
@@ -128,13 +128,15 @@ class Core:
 
     def _met(self, fix: UnitFix) -> None:
         """Compare the tracks of this instant with where one of our units is."""
+        if fix.accuracy_m > self._rules.patrols.max_accuracy_m:
+            return  # so vague that it would be near to everyone
         unit = self.units.get(fix.unit_id, Unit(fix.unit_id)).after(fix)
         self.units[fix.unit_id] = unit
         for track in list(self.tracker.tracks.values()):
             if fix.at_s - track.seen_s > _MET_S:
                 continue
             motion = self.tracker.at(track, fix.at_s)
-            noted = compared(track, motion, unit, self._rules.patrols)
+            noted = met(track, motion, unit, self._rules.patrols)
             if noted is not None:
                 self.tracker.keep(noted)
         for case in list(self.cases.values()):
@@ -143,30 +145,54 @@ class Core:
 
     def _judge(self, case: Case, at_s: float) -> None:
         """Decide anew what holds a case back: the place, a patrol, or nothing."""
-        members = tuple(
-            self.tracker.tracks[one] for one in case.track_ids if one in self.tracker.tracks
-        )
-        held, waits_until_s = case.held, None
+        held, ours, waits_until_s = case.held, case.ours, None
         if case.zone_id is not None:
             held = Held(HeldBecause.LAWFUL, case.zone_id)
-        elif (unit_id := explaining(members)) is not None:
-            held = Held(HeldBecause.OWN_FORCE, unit_id)
-        elif members:
-            held = None
-            ends_s = case.opened_s + self._rules.patrols.hold_s
-            if not case.free and at_s < ends_s and self._may_be_ours(members, at_s):
-                waits_until_s = ends_s
+        else:
+            bonds = {
+                one: self._bond(one, at_s) for one in case.tracks if one in self.tracker.tracks
+            }
+            unit_id = next((who for how, who in bonds.values() if how is Bond.WITH), None)
+            if unit_id is not None or ours:
+                ours = self._explained(case, bonds)
+                if any(case.crossed(one) for one in case.tracks if one not in ours):
+                    held = None
+                elif unit_id is not None:
+                    held = Held(HeldBecause.OWN_FORCE, unit_id)
+            elif bonds:
+                ends_s = case.opened_s + self._rules.patrols.hold_s
+                unsure = any(how is Bond.UNSURE for how, _ in bonds.values())
+                if unsure and not case.free and at_s < ends_s:
+                    waits_until_s = ends_s
         free = case.free or (held is None and waits_until_s is None)
-        judged = replace(case, held=held, waits_until_s=waits_until_s, free=free)
+        judged = replace(case, held=held, ours=ours, waits_until_s=waits_until_s, free=free)
         if judged != case:
-            self._keep(replace(judged, decided_s=at_s))
+            updated_s = case.updated_s if ours == case.ours else at_s
+            self._keep(replace(judged, decided_s=at_s, updated_s=updated_s))
 
-    def _may_be_ours(self, members: tuple[Track, ...], at_s: float) -> bool:
-        return any(
-            may_explain(track, self.tracker.at(track, at_s), at_s, unit, self._rules.patrols)
-            for unit in self.units.values()
-            for track in members
+    def _explained(self, case: Case, bonds: dict[str, tuple[Bond, str]]) -> tuple[str, ...]:
+        """Return who of a case belongs to the patrol, now that one of them surely does.
+
+        Whoever is near without being refuted goes with it. Whoever is gone stays what it was.
+        """
+        return tuple(
+            one
+            for one in case.tracks
+            if (
+                bonds[one][0] is not Bond.APART
+                if one in bonds
+                else one in case.ours or not case.free
+            )
         )
+
+    def _bond(self, track_id: str, at_s: float) -> tuple[Bond, str]:
+        """Return the closest bond of a track with any unit, and the unit."""
+        track = self.tracker.tracks[track_id]
+        motion, rule = self.tracker.at(track, at_s), self._rules.patrols
+        found = (
+            (bond(track, motion, at_s, unit, rule), unit.unit_id) for unit in self.units.values()
+        )
+        return max(found, default=(Bond.APART, ""))
 
     def _keep(self, case: Case) -> None:
         self.cases[case.id] = case

@@ -34,6 +34,7 @@ _COARSE_S: Final = 5.0
 _RERUN_AFTER_S: Final = 0.5  # late messages are gathered so long
 _RERUN_PAUSE_S: Final = 0.01  # for each message of the last re-run: 2 % of the time at most
 _RERUN_LONGEST_S: Final = 60.0
+_CLOCK_BACK_S: Final = 5.0  # a clock that falls back farther was wrong before: it is followed
 _LINES_KEPT_S: Final = 30.0  # beyond the oldest checkpoint: lines that a confirmation wrote late
 
 
@@ -96,9 +97,8 @@ class Engine:
 
     def step(self, message: AnyFieldMessage, *, received_at: UtcTime) -> list[Event]:
         """Take in one message; return what it (and the time that passed) made happen."""
-        before_s = self._clock_s
         received_s = received_at.timestamp()
-        self._clock_s = max(self._clock_s, received_s)
+        before_s = self._clock_to(received_s)
         events: list[Event] = []
         refusal = self._accept(message, received_s)
         if refusal is not None:
@@ -108,9 +108,7 @@ class Engine:
 
     def tick(self, now: UtcTime) -> list[Event]:
         """Let the clock pass without a message."""
-        before_s = self._clock_s
-        self._clock_s = max(self._clock_s, now.timestamp())
-        return self._advance(before_s)
+        return self._advance(self._clock_to(now.timestamp()))
 
     def flush(self) -> list[Event]:
         """Empty every buffer: the end of a recording."""
@@ -126,12 +124,39 @@ class Engine:
             *self._changes(issued=issued, rerun=rerun),
         ]
 
+    def _clock_to(self, now_s: float) -> float:
+        """Set the clock; return the instant since when decisions may have fallen.
+
+        A clock never stands still for what was received a moment out of order. But when this
+        machine's clock ran hours ahead and was set right, waiting for the time to come would make
+        every message late until then. So what ran ahead of the corrected clock is taken back.
+        """
+        before_s = self._clock_s
+        if before_s - now_s <= _CLOCK_BACK_S:
+            self._clock_s = max(before_s, now_s)
+            return before_s
+        self._clock_s = now_s
+        frontier_s = now_s - self._time.hold_back_s
+        if self._checkpoints[0].at_s > frontier_s:
+            # Nothing is left from before: begin again, with the cases that people were told of.
+            fresh = Core(self._sector)
+            fresh.cases = dict(self._core.cases)
+            lines = self._lines_dropped + len(self._lines)
+            self._checkpoints = [_Checkpoint(-math.inf, fresh, lines)]
+        if self._done_s > frontier_s:
+            known_s = math.inf if self._dirty_s is None else self._dirty_s
+            self._dirty_s, self._dirty_since_s = min(frontier_s, known_s), -math.inf
+        self._arrivals.forget_after(now_s + self._time.clock_ahead_s)
+        return now_s
+
     def _accept(self, message: AnyFieldMessage, received_s: float) -> Event | None:
         """Count, judge and file a message; return the event that says why not, if so."""
         counts = self._counts = self._counts._replace(messages=self._counts.messages + 1)
         sender = message.unit_id if isinstance(message, PositionMessage) else message.device_id
+        # Whatever lies before the oldest checkpoint is late, however the clock was set meanwhile.
+        clock_s = max(self._clock_s, self._checkpoints[0].at_s + self._time.horizon_s)
         verdict = self._arrivals.judge(
-            message, sender=sender, received_s=received_s, clock_s=self._clock_s
+            message, sender=sender, received_s=received_s, clock_s=clock_s
         )
         if verdict is Verdict.DUPLICATE:
             self._counts = counts._replace(duplicates=counts.duplicates + 1)
@@ -184,7 +209,13 @@ class Engine:
         return events
 
     def _changes(self, *, issued: tuple[float, float], rerun: bool) -> Iterator[Event]:
-        return self._telling.changes(self._core, at_s=self._done_s, issued=issued, rerun=rerun)
+        return self._telling.changes(
+            self._core,
+            at_s=self._done_s,
+            settled_s=self._checkpoints[0].at_s,
+            issued=issued,
+            rerun=rerun,
+        )
 
     def _run(self, frontier_s: float) -> None:
         """Take every message up to the frontier, in order of event time."""
@@ -194,16 +225,24 @@ class Engine:
             if at_s - self._checkpoints[-1].at_s >= _CHECKPOINT_S:
                 lines = self._lines_dropped + len(self._lines)
                 self._checkpoints.append(_Checkpoint(at_s, self._core.copy(), lines))
-                self._forget()
+                self._forget(at_s)
                 log = self._arrivals.log
             self._core.advance(at_s, self._lines.extend)
             while self._next < len(log) and log[self._next].at_s == at_s:
-                self._lines.extend(self._core.take(log[self._next].item))
-                self._next += 1
+                self._take(log[self._next])
             self._done_s = max(self._done_s, at_s)
         if math.isfinite(frontier_s) and frontier_s > self._done_s:
             self._core.advance(frontier_s, self._lines.extend)
             self._done_s = frontier_s
+
+    def _take(self, entry: Entry) -> None:
+        """Take one message; one that cannot be taken is dropped before its error goes up."""
+        try:
+            self._lines.extend(self._core.take(entry.item))
+        except Exception:
+            del self._arrivals.log[self._next]
+            raise
+        self._next += 1
 
     def _rerun(self) -> list[TrackUpdate]:
         """Go back to before the earliest late message, if any, and run again to where it was.
@@ -223,7 +262,8 @@ class Engine:
         del self._lines[cut:]
         self._lines_told = min(self._lines_told, start.lines)
         self._next = first = self._arrivals.index_at(start.at_s)
-        reached_s, self._done_s = self._done_s, start.at_s
+        reached_s = min(self._done_s, self._clock_s - self._time.hold_back_s)
+        self._done_s = start.at_s
         self._run(reached_s)
         self._rerun_size = self._next - first
         return void
@@ -244,9 +284,12 @@ class Engine:
         if new:
             yield TracksUpdated(tuple(sorted(new, key=_line_order)))
 
-    def _forget(self) -> None:
-        """Drop what lies beyond the horizon; thin out old checkpoints."""
-        points, keep_s = self._checkpoints, self._clock_s - self._time.horizon_s
+    def _forget(self, at_s: float) -> None:
+        """Drop what lies beyond the horizon; thin out old checkpoints.
+
+        The horizon is that of the messages: a clock that jumps ahead forgets nothing.
+        """
+        points, keep_s = self._checkpoints, min(self._clock_s, at_s) - self._time.horizon_s
         while len(points) > 1 and points[1].at_s <= keep_s:
             points.pop(0)
         fine_s, slot = self._done_s - _FINE_S, None

@@ -18,6 +18,7 @@ from fusion.tracking.track import Track, derived_id
 from fusion.tracking.tracker import simultaneous
 
 JOIN_S: Final = 120.0  # later than this after the last of them nobody joins a group
+_SAME_STEP_S: Final = 5.0  # late looks may move the evidence of one and the same step so far
 
 
 class Step(NamedTuple):
@@ -41,7 +42,7 @@ class Case(Struct, frozen=True):
     id: str
     outbound: bool
     opened_s: float  # event time of the evidence that sufficed
-    updated_s: float
+    updated_s: float  # event time of what last changed for those who read of it
     label: str
     over: Metres
     probability: float
@@ -49,12 +50,13 @@ class Case(Struct, frozen=True):
     sigma_m: float
     line_status: str
     steps: tuple[Step, ...]
-    companions: tuple[str, ...]  # tracks that walked with them
+    tracks: tuple[str, ...]  # everyone's, companions who have not crossed included
     devices: tuple[str, ...]
-    headcount: int
-    headcount_min: int
+    counted: int
+    counted_min: int
     simulated: bool
     zone_id: str | None  # the open crossing point it went through
+    ours: tuple[str, ...] = ()  # tracks that one of our units explains
     held: Held | None = None
     waits_until_s: float | None = None  # undecided: a patrol may have been there
     free: bool = False  # nothing held it back once: it never waits again
@@ -62,14 +64,35 @@ class Case(Struct, frozen=True):
 
     @property
     def track_ids(self) -> tuple[str, ...]:
-        """Return everyone's tracks, those who crossed first."""
-        crossed = tuple(dict.fromkeys(step.track_id for step in self.steps))
-        return (*crossed, *(other for other in self.companions if other not in crossed))
+        """Return the tracks of those it is about: of an alert, nobody of ours."""
+        if self.held is not None:
+            return self.tracks
+        return tuple(one for one in self.tracks if one not in self.ours)
+
+    @property
+    def headcount(self) -> int:
+        """Return how many they are."""
+        if self.held is not None or not self.ours:
+            return self.counted
+        # Those of ours were perhaps not near when the most were counted.
+        others = sum(self.crossed(one) for one in self.track_ids)
+        return max(1, self.counted - len(self.ours), min(self.counted, others))
+
+    @property
+    def headcount_min(self) -> int:
+        """Return how many were surely seen at once."""
+        less = 0 if self.held is not None else len(self.ours)
+        return max(1, self.counted_min - less)
 
     @property
     def headcount_max(self) -> int:
         """Return the count if every track were a person of its own."""
         return max(self.headcount, len(self.track_ids))
+
+    @property
+    def last_s(self) -> float:
+        """Return when the last of them came over the line."""
+        return self.steps[-1].at_s
 
     def crossed(self, track_id: str) -> bool:
         """Tell whether a track went over the line in this case."""
@@ -101,10 +124,10 @@ def opened(walk: Walk) -> Case:
         sigma_m=crossing.sigma_m,
         line_status=crossing.line_status,
         steps=(Step(track.id, crossing.at_s, crossing.over),),
-        companions=_others(track, company, ()),
+        tracks=_tracks((track.id,), company),
         devices=_devices((), company),
-        headcount=len(company),
-        headcount_min=max(1, simultaneous(company)),
+        counted=len(company),
+        counted_min=max(1, simultaneous(company)),
         simulated=any(one.simulated for one in company),
         zone_id=zone_id,
         decided_s=crossing.at_s,
@@ -114,16 +137,33 @@ def opened(walk: Walk) -> Case:
 def joined(case: Case, walk: Walk) -> Case:
     """Add one more of the group: the headcount is the most seen at once, never a sum."""
     track, crossing, company, _ = walk
-    return replace(
+    seen = replace(
         case,
-        updated_s=crossing.at_s,
         probability=max(case.probability, crossing.probability),
-        steps=(*case.steps, Step(track.id, crossing.at_s, crossing.over)),
-        companions=_others(track, company, case.companions),
+        tracks=_tracks(case.tracks, company),
         devices=_devices(case.devices, company),
-        headcount=max(case.headcount, len(company)),
-        headcount_min=max(case.headcount_min, simultaneous(company)),
+        counted=max(case.counted, len(company)),
+        counted_min=max(case.counted_min, simultaneous(company)),
         simulated=case.simulated or any(one.simulated for one in company),
+    )
+    more = replace(seen, probability=case.probability) != case
+    step = Step(track.id, crossing.at_s, crossing.over)
+    return replace(
+        seen,
+        updated_s=crossing.at_s if more else case.updated_s,
+        steps=(*case.steps, step),
+    )
+
+
+def are_one(case: Case, other: Case, rule: GroupsRule) -> bool:
+    """Tell whether two cases are one group under two ids: common tracks, or common steps."""
+    if case.outbound != other.outbound:
+        return False
+    return bool(set(case.tracks) & set(other.tracks)) or any(
+        abs(step.at_s - twin.at_s) <= _SAME_STEP_S
+        and math.dist(step.over, twin.over) <= rule.link_m
+        for step in case.steps
+        for twin in other.steps
     )
 
 
@@ -138,9 +178,9 @@ def case_of(cases: Iterable[Case], walk: Walk, rule: GroupsRule) -> Case | None:
     for case in reversed(list(cases)):
         if case.outbound != crossing.outbound or case.zone_id != zone_id:
             continue
-        if crossing.at_s - case.updated_s > JOIN_S or case.crossed(track.id):
+        if crossing.at_s - case.last_s > JOIN_S or case.crossed(track.id):
             continue
-        if track.id in case.companions or any(case.crossed(other) for other in with_it):
+        if track.id in case.tracks or any(case.crossed(other) for other in with_it):
             return case
         if any(_followed(step, crossing, rule) for step in case.steps):
             return case
@@ -154,9 +194,8 @@ def _followed(step: Step, crossing: Crossing, rule: GroupsRule) -> bool:
     )
 
 
-def _others(track: Track, company: tuple[Track, ...], known: tuple[str, ...]) -> tuple[str, ...]:
-    more = {one.id for one in company if one.id != track.id}
-    return tuple(sorted(more | set(known)))
+def _tracks(known: tuple[str, ...], company: tuple[Track, ...]) -> tuple[str, ...]:
+    return (*known, *sorted({one.id for one in company}.difference(known)))
 
 
 def _devices(known: tuple[str, ...], company: tuple[Track, ...]) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ def read_layer(path: Path) -> FeatureCollection:
         RefusedError: There is no such file, or it is no GeoJSON FeatureCollection in WGS 84.
     """
     try:
-        layer = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+        layer = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_no_constant)
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror or error})"
         raise RefusedError(msg) from error

@@ -4,7 +4,7 @@ A message is known by its sender and its `message_id`; a copy (the sender's retr
 `sent_at`) is a duplicate. One whose event time lies before the horizon is late.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -48,7 +48,7 @@ class Arrivals:
         self, message: AnyFieldMessage, *, sender: str, received_s: float, clock_s: float
     ) -> Verdict:
         """Say what an arrival is, and remember a fresh one."""
-        if clock_s - self._swept_s > _SWEEP_S:
+        if abs(clock_s - self._swept_s) > _SWEEP_S:
             self._sweep(clock_s)
         key = (sender, message.message_id)
         if key in self._seen:
@@ -80,8 +80,13 @@ class Arrivals:
         del self.log[:count]
         return count
 
+    def forget_after(self, at_s: float) -> None:
+        """Drop messages from after an instant: the clock that let them in was wrong."""
+        del self.log[bisect_right(self.log, at_s, key=_time) :]
+
     def _sweep(self, clock_s: float) -> None:
-        oldest_s = clock_s - self._rule.horizon_s
+        # By the last sweep's clock at most: a clock that jumps ahead forgets nothing at once.
+        oldest_s = min(clock_s, self._swept_s) - self._rule.horizon_s
         self._seen = {key: at_s for key, at_s in self._seen.items() if at_s >= oldest_s}
         self._swept_s = clock_s
 

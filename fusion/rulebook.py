@@ -67,9 +67,10 @@ class PatrolsRule(Rule, frozen=True, kw_only=True):
     """`[rules.patrols]`: what our own positions explain."""
 
     spread_m: NotNegative = 15.0  # members walk so far from the one who carries the receiver
-    speed_mps: Positive = 1.0  # difference of velocities; also how fast an old fix grows vague
+    speed_mps: Positive = 1.0  # how fast an old fix grows vague
+    max_accuracy_m: Positive = 50.0  # a vaguer fix (68 %) explains nothing
     max_age_s: Positive = 60.0  # an older fix explains nothing
-    hold_s: Positive = 60.0  # how long an alert waits for the fix that confirms or clears it
+    hold_s: Positive = 60.0  # how long an alert waits for fixes that confirm or clear it
 
 
 class PlaceRule(Rule, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Facts -> what people read: alerts with their reasons, incidents, and what was held back."""
 
-from typing import Final
+from typing import Any, Final
 
 from edge.messages import (
     Alert,
@@ -34,28 +34,14 @@ def suppressed_id(case: Case) -> str:
 
 def alert_of(sector: Sector, case: Case, *, issued_at: UtcTime) -> Alert:
     """Write the alert of a case."""
-    lat, lon = _position(sector, case)
     return Alert(
         alert_id=alert_id(case),
         incident_id=case.id,
-        sector=sector.id,
-        unit=sector.unit,
-        kind=AlertKind.CROSSING,
-        severity=severity(sector, case),
         raised_at=UtcTime.from_epoch_s(case.opened_s),
         issued_at=issued_at,
-        lat=lat,
-        lon=lon,
         probability=_probability(case),
-        direction=direction(case),
-        headcount=case.headcount,
-        headcount_min=case.headcount_min,
-        headcount_max=case.headcount_max,
-        track_ids=case.track_ids,
-        devices=case.devices,
-        place=place_of(sector, case.over),
-        simulated=case.simulated,
         reasons=reasons(case),
+        **_facts(sector, case),
     )
 
 
@@ -63,61 +49,54 @@ def incident_of(
     sector: Sector, case: Case, *, state: str, alert_ids: tuple[str, ...], amended: bool
 ) -> Incident:
     """Write the incident of a case as it stands."""
-    lat, lon = _position(sector, case)
     return Incident(
         incident_id=case.id,
-        sector=sector.id,
-        unit=sector.unit,
-        kind=AlertKind.CROSSING,
         state=state,
-        severity=severity(sector, case),
         opened_at=UtcTime.from_epoch_s(case.opened_s),
         updated_at=UtcTime.from_epoch_s(case.updated_s),
-        direction=direction(case),
-        headcount=case.headcount,
-        headcount_min=case.headcount_min,
-        headcount_max=case.headcount_max,
-        lat=lat,
-        lon=lon,
-        place=place_of(sector, case.over),
         alert_ids=alert_ids,
-        track_ids=case.track_ids,
-        devices=case.devices,
         amended=amended,
-        simulated=case.simulated,
+        **_facts(sector, case),
     )
 
 
 def suppressed_of(sector: Sector, case: Case, held: Held) -> SuppressedAlert:
     """Write down what was held back, and why."""
-    lat, lon = _position(sector, case)
     ours = held.because is HeldBecause.OWN_FORCE
     text = f"our own unit {held.who} was there and moved the same way"
     if not ours:
         text = f"inside the open crossing point {held.who}"
     return SuppressedAlert(
         suppressed_id=suppressed_id(case),
-        sector=sector.id,
-        unit=sector.unit,
-        kind=AlertKind.CROSSING,
-        severity=severity(sector, case),
         raised_at=UtcTime.from_epoch_s(case.opened_s),
-        lat=lat,
-        lon=lon,
         probability=_probability(case),
-        direction=direction(case),
-        headcount=case.headcount,
-        headcount_min=case.headcount_min,
-        headcount_max=case.headcount_max,
-        track_ids=case.track_ids,
-        devices=case.devices,
-        place=place_of(sector, case.over),
-        simulated=case.simulated,
         reason=held.because,
         text=text,
         unit_id=held.who if ours else None,
         zone_id=None if ours else held.who,
+        **_facts(sector, case),
     )
+
+
+def _facts(sector: Sector, case: Case) -> dict[str, Any]:
+    """Return what alerts, incidents and records of silence say alike."""
+    lat, lon = sector.frame.to_wgs84(*case.over)
+    return {
+        "sector": sector.id,
+        "unit": sector.unit,
+        "kind": AlertKind.CROSSING,
+        "severity": severity(sector, case),
+        "direction": direction(case),
+        "headcount": case.headcount,
+        "headcount_min": case.headcount_min,
+        "headcount_max": case.headcount_max,
+        "lat": round(lat, _POSITION_DIGITS),
+        "lon": round(lon, _POSITION_DIGITS),
+        "track_ids": case.track_ids,
+        "devices": case.devices,
+        "place": place_of(sector, case.over),
+        "simulated": case.simulated,
+    }
 
 
 def direction(case: Case) -> Direction:
@@ -161,8 +140,3 @@ def reasons(case: Case) -> tuple[Reason, ...]:
 
 def _probability(case: Case) -> float:
     return round(min(1.0, max(0.0, case.probability)), 4)
-
-
-def _position(sector: Sector, case: Case) -> tuple[float, float]:
-    lat, lon = sector.frame.to_wgs84(*case.over)
-    return round(lat, _POSITION_DIGITS), round(lon, _POSITION_DIGITS)

@@ -6,20 +6,22 @@ disk", says what the files hold.
 
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+import shapely
 from msgspec import Meta, Struct
 
 from edge.messages import Name, RefusedError
 from fusion.layers import Feature, FeatureCollection, LatLon, dense, features, read_layer
 from fusion.local_frame import LocalFrame, Metres
 from fusion.rulebook import Rules, read_rules
-from fusion.situation.border import Border, BorderPiece
+from fusion.situation.border import JOINED_M, Border, BorderPiece
 from fusion.situation.schedule import Schedule
 
 TRAIL_KINDS = ("duong_mon", "loi_mon", "road", "river")
@@ -117,13 +119,15 @@ def load_sector(path: Path, *, rules_file: Path | None = None) -> Sector:
         msg = f"{paths['border']}: holds no border line"
         raise RefusedError(msg)
     plan = _plan_about(border)
+    pieces = [plan.border_piece(feature) for feature in border]
+    _check_border(paths["border"], pieces)
     return Sector(
         id=about.id,
         name=about.name,
         unit=about.unit,
         timezone=_timezone(path, about.timezone),
         frame=plan.frame,
-        border=Border([plan.border_piece(feature) for feature in border]),
+        border=Border(pieces),
         trails=tuple(plan.trail(feature) for feature in of("trails", "LineString")),
         zones=tuple(plan.zone(feature) for feature in of("zones", "Polygon")),
         markers=tuple(plan.marker(feature) for feature in of("markers", "Point")),
@@ -132,9 +136,26 @@ def load_sector(path: Path, *, rules_file: Path | None = None) -> Sector:
     )
 
 
+def _check_border(path: Path, pieces: Sequence[BorderPiece]) -> None:
+    """Refuse a line of which nobody could say where home is."""
+    lines = shapely.MultiLineString([piece.line for piece in pieces])
+    if not lines.is_simple:
+        msg = f"{path}: the border line crosses or touches itself other than end to end"
+        raise RefusedError(msg)
+    ways = [piece.line if piece.home_on_left else piece.line[::-1] for piece in pieces]
+    for (one, way), (other, next_way) in combinations(enumerate(ways), 2):
+        for end in (0, -1):
+            if math.dist(way[end], next_way[end]) <= JOINED_M:
+                msg = (
+                    f"{path}: feature {one} and feature {other} meet, "
+                    "and their home_side puts home on different sides"
+                )
+                raise RefusedError(msg)
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror or error})"
         raise RefusedError(msg) from error
@@ -203,11 +224,15 @@ class _Plan(NamedTuple):
             hours = None if schedule is None else Schedule.parse(schedule)
         except ValueError as error:
             feature.refuse(str(error))
+        rings = tuple(self._near(feature, self._laid(ring)) for ring in feature.lines)
+        outline = shapely.Polygon(rings[0], rings[1:])
+        if not outline.is_valid:
+            feature.refuse("its outline crosses or touches itself")
         return Zone(
             id=_required_id(feature),
             name=feature.text("name") or _required_id(feature),
             kind=feature.choice("kind", ZONE_KINDS),
-            rings=tuple(self._near(feature, self._laid(ring)) for ring in feature.lines),
+            rings=rings,
             schedule=hours,
         )
 

@@ -85,6 +85,7 @@ class Service:
 
     def _serve(self) -> None:
         next_tick_s = next_status_s = time.monotonic()
+        was_connected = False
         while not self._stop.is_set():
             wait_s = max(0.0, next_tick_s - time.monotonic())
             if self._announcer.waits:
@@ -97,11 +98,13 @@ class Service:
             if now_s >= next_tick_s:
                 next_tick_s = now_s + TICK_S
                 self._keep(self._advance(partial(self._engine.tick, self._clock())))
-            if now_s >= next_status_s:
+            connected = self._link.connected
+            if now_s >= next_status_s or (connected and not was_connected):
                 next_status_s = now_s + STATUS_S
                 self._say_status(online=True)
                 waiting = partial(self._store.unpublished_alerts, self._sector.id)
                 self._announcer.alerts(self._insist(waiting))
+            was_connected = connected
 
     def _take(self, deliveries: Sequence[Delivery]) -> None:
         """Bring one batch all the way: disk, broker, engine, store, MQTT.
@@ -224,6 +227,7 @@ class Service:
             known = None
         tail_s = RECOVERY_HORIZONS * self._sector.rules.time.horizon_s
         since = None if known is None else last.after(-tail_s)
+        _log.info("recovering from the journal")
         began_s, count, unsaved = time.monotonic(), 0, 0
         events: list[Event] = []
         rejections: list[Rejection] = []

@@ -2,9 +2,10 @@
 
 An alert once issued is never un-issued: its incident is amended or withdrawn. When late data give
 one group's case another id, the new incident takes over the alert of the old one: no second alert.
+It does so by who they were, and an alert passes on to one incident only: whoever crosses at that
+place later is news.
 """
 
-import math
 from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final, NamedTuple
@@ -16,9 +17,10 @@ from fusion.events import (
     AlertSuppressed,
     Event,
     IncidentChanged,
+    SuppressedAlert,
     SuppressionLifted,
 )
-from fusion.incidents import Case, Held
+from fusion.incidents import Case, Held, are_one
 from fusion.rules import (
     NEW,
     WITHDRAWN,
@@ -30,9 +32,6 @@ from fusion.rules import (
 )
 from fusion.sector import Sector
 
-_SAME_EVENT_S: Final = 60.0
-_SAME_PLACE_M: Final = 30.0
-
 
 class _Stands(Enum):
     RAISED = auto()
@@ -41,12 +40,15 @@ class _Stands(Enum):
     LIFTED = auto()
 
 
+_STANDING: Final = {_Stands.RAISED, _Stands.HELD}
+
+
 class _Told(NamedTuple):
     case: Case
     stands: _Stands
     alert_ids: tuple[str, ...] = ()
     amended: bool = False
-    adopted: bool = False  # its alert went over to another incident
+    record: Incident | SuppressedAlert | None = None  # in the very words
 
 
 class Telling:
@@ -61,13 +63,20 @@ class Telling:
         self.incidents = 0
 
     def changes(
-        self, core: Core, *, at_s: float, issued: tuple[float, float], rerun: bool
+        self,
+        core: Core,
+        *,
+        at_s: float,
+        settled_s: float,
+        issued: tuple[float, float],
+        rerun: bool,
     ) -> Iterator[Event]:
         """Compare the core's cases with what was told; yield what must be said.
 
         Args:
             core: The picture as it is now.
             at_s: The event time it has reached.
+            settled_s: The event time behind which it will never go back.
             issued: The clock between these instants, seconds since 1970, when it was decided.
             rerun: Late messages were taken in: what differs was amended by them.
         """
@@ -81,12 +90,12 @@ class Telling:
                 yield from self._hold(case, case.held, told)
             else:
                 yield from self._raise(case, told, issued, rerun=rerun)
-        self._forget(at_s - 2.0 * core.case_kept_s)
+        self._forget(core, settled_s - core.case_kept_s)
 
     def _vanished(self, core: Core, at_s: float) -> Iterator[Event]:
         """Withdraw what the core no longer knows, unless it merely grew too old to keep."""
         for told in list(self._told.values()):
-            if told.case.id in core.cases or told.case.updated_s < at_s - core.case_kept_s:
+            if told.case.id in core.cases or told.case.last_s < at_s - core.case_kept_s:
                 continue
             if told.stands is _Stands.RAISED:
                 yield self._withdraw(told)
@@ -94,18 +103,21 @@ class Telling:
                 self._told[told.case.id] = told._replace(stands=_Stands.LIFTED)
                 yield SuppressionLifted(suppressed_id(told.case))
 
-    def _withdraw(self, told: _Told) -> IncidentChanged:
+    def _withdraw(self, told: _Told) -> Event:
         now = told._replace(stands=_Stands.WITHDRAWN, amended=True)
-        self._told[told.case.id] = now
-        return IncidentChanged(self._incident(now))
+        incident = self._incident(now)
+        self._told[told.case.id] = now._replace(record=incident)
+        return IncidentChanged(incident)
 
     def _hold(self, case: Case, held: Held, told: _Told | None) -> Iterator[Event]:
         known = told or _Told(case, _Stands.HELD)
         if known.stands is _Stands.RAISED:
             yield self._withdraw(known._replace(case=case))
             known = self._told[case.id]
-        self._told[case.id] = known._replace(case=case, stands=_Stands.HELD)
-        yield AlertSuppressed(suppressed_of(self._sector, case, held))
+        record = suppressed_of(self._sector, case, held)
+        self._told[case.id] = known._replace(case=case, stands=_Stands.HELD, record=record)
+        if known.stands is not _Stands.HELD or known.record != record:
+            yield AlertSuppressed(record)
 
     def _raise(
         self, case: Case, told: _Told | None, issued: tuple[float, float], *, rerun: bool
@@ -116,7 +128,6 @@ class Telling:
             amended = told.amended or (rerun and _counts(told.case) != _counts(case))
             now = _Told(case, _Stands.RAISED, told.alert_ids, amended)
         elif (orphan := self._orphan_of(case)) is not None:
-            self._told[orphan.case.id] = orphan._replace(adopted=True)
             now = _Told(case, _Stands.RAISED, orphan.alert_ids, amended=True)
             self.incidents += 1
         else:
@@ -127,16 +138,28 @@ class Telling:
             self.alerts += 1
             self.incidents += 1
             yield AlertIssued(alert_of(self._sector, case, issued_at=at))
-        self._told[case.id] = now
-        yield IncidentChanged(self._incident(now))
+        incident = self._incident(now)
+        self._told[case.id] = now._replace(record=incident)
+        if told is None or told.record != incident:
+            yield IncidentChanged(incident)
 
     def _orphan_of(self, case: Case) -> _Told | None:
-        """Find the withdrawn incident that was this very event under another id."""
+        """Find the withdrawn incident that was this very group under another id.
+
+        Its alert must not have passed on to another incident already.
+        """
+        taken = {
+            one
+            for told in self._told.values()
+            if told.stands in _STANDING
+            for one in told.alert_ids
+        }
         for told in reversed(self._told.values()):
             if (
-                told.stands is _Stands.WITHDRAWN
+                told.stands not in _STANDING
                 and told.alert_ids
-                and _same_event(told.case, case)
+                and taken.isdisjoint(told.alert_ids)
+                and are_one(told.case, case, self._sector.rules.groups)
             ):
                 return told
         return None
@@ -147,8 +170,12 @@ class Telling:
             self._sector, told.case, state=state, alert_ids=told.alert_ids, amended=told.amended
         )
 
-    def _forget(self, before_s: float) -> None:
-        old = [case_id for case_id, told in self._told.items() if told.case.updated_s < before_s]
+    def _forget(self, core: Core, before_s: float) -> None:
+        old = [
+            case_id
+            for case_id, told in self._told.items()
+            if told.case.last_s < before_s and case_id not in core.cases
+        ]
         for case_id in old:
             del self._told[case_id]
 
@@ -158,12 +185,4 @@ def _counts(case: Case) -> tuple[int, int, int]:
 
 
 def _is_told(told: _Told | None, case: Case) -> bool:
-    standing = {_Stands.RAISED, _Stands.HELD}
-    return told is not None and told.case == case and told.stands in standing
-
-
-def _same_event(one: Case, other: Case) -> bool:
-    if one.outbound != other.outbound or abs(one.opened_s - other.opened_s) > _SAME_EVENT_S:
-        return False
-    common = set(one.track_ids) & set(other.track_ids)
-    return bool(common) or math.dist(one.over, other.over) <= _SAME_PLACE_M
+    return told is not None and told.case == case and told.stands in _STANDING

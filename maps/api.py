@@ -52,7 +52,7 @@ async def tracks(feed: LiveFeed, accept: Accept = "") -> Response:
 
 @router.get("/api/v1/alerts", responses=_responses("Alert"), response_class=Response)
 async def alerts(feed: LiveFeed, limit: Limit = 200, accept: Accept = "") -> Response:
-    """The latest alerts, newest first. An alert is a lead for a person to check."""
+    """The latest alerts by `raised_at`, newest first. An alert is a lead for a person to check."""
     if GEOJSON in accept:
         return _geojson(feed, "alert", limit)
     return _json(feed.picture.alerts()[:limit])
@@ -123,9 +123,13 @@ async def stream(
 
 @router.get("/healthz")
 async def healthz(feed: LiveFeed) -> Response:
-    """200 while the broker is connected and the store answers, else 503 with the reasons."""
+    """200 while the broker is connected and the store answers, else 503 with the reasons.
+
+    `fusion` says how fusion is (`online`, `offline since …`, `silent since …`, `never heard`) and
+    leaves the status as it is: to restart the map because fusion died would help nobody.
+    """
     complaints = feed.complaints()
-    body = {"ok": not complaints, "reasons": complaints}
+    body = {"ok": not complaints, "reasons": complaints, "fusion": feed.tell_fusion()}
     return _json(body, status=503 if complaints else 200)
 
 

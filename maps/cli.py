@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from edge.messages import UtcTime
+from fusion.broker import port_number
 from maps.draw import draw
 
 
@@ -38,7 +39,9 @@ def _parser() -> argparse.ArgumentParser:
         help="fusion's store (default sqlite:///tuanbien.db, or TUANBIEN_STORE)",
     )
     serve.add_argument("--host", default="127.0.0.1", help="loopback only (default %(default)s)")
-    serve.add_argument("--port", type=int, default=8000, help="default %(default)s")
+    serve.add_argument(
+        "--port", type=port_number, default=8000, help="0: a free one (default %(default)s)"
+    )
     serve.add_argument(
         "--clock-offset-s",
         type=float,

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 POLL_S: Final = 1.0
 STORE_LATE_S: Final = 5.0
 FUSION_LATE_S: Final = 10.0  # it speaks every 5 s
+FUSION_SILENT_S: Final = 15.0
 LOG_REJECTED_EVERY_S: Final = 10.0
 
 Clock = Callable[[], UtcTime]
@@ -136,6 +137,19 @@ class Feed:
         """Seconds since fusion said how it is; None: never."""
         heard_at = self.picture.fusion_heard_at
         return None if heard_at is None else max(self.clock().seconds_since(heard_at), 0.0)
+
+    def tell_fusion(self) -> str:
+        """Say how fusion is: `online`, `offline since …`, `silent since …` or `never heard`."""
+        fusion, heard_at, age_s = (
+            self.picture.fusion,
+            self.picture.fusion_heard_at,
+            self.fusion_age_s,
+        )
+        if fusion is None or heard_at is None or age_s is None:
+            return "never heard"
+        if not fusion.online:
+            return f"offline since {heard_at.rfc3339()}"
+        return "online" if age_s <= FUSION_SILENT_S else f"silent since {heard_at.rfc3339()}"
 
     def beat(self) -> dict[str, Any]:
         """Return what tells a viewer whether the picture is live."""

@@ -42,7 +42,7 @@ from maps.layers import (
 TRACK_KEPT_S: Final = 60.0  # after its last update a track leaves the picture
 ENDED_KEPT_S: Final = 5.0  # long enough to fade away on the page
 PATROL_KEPT_S: Final = 3600.0
-DEVICE_SILENT_S: Final = 30.0  # several status messages missed
+DEVICE_SILENT_S: Final = 15.0  # three status messages missed
 FRAME_OLD_S: Final = 10.0
 KEPT: Final = {"alert": 500, "incident": 500, "track": 5000, "device": 5000, "patrol": 5000}
 
@@ -190,8 +190,8 @@ class Picture:
         return [track.update for track in self._tracks.values()]
 
     def alerts(self) -> list[Alert]:
-        """Return the alerts, newest first."""
-        return sorted(self._alerts.values(), key=_issued, reverse=True)
+        """Return the alerts, those that happened last first."""
+        return sorted(self._alerts.values(), key=_raised, reverse=True)
 
     def incidents(self) -> list[Incident]:
         """Return the incidents, latest change first."""
@@ -289,6 +289,10 @@ class Picture:
 
 def _issued(alert: Alert) -> tuple[UtcTime, str]:
     return alert.issued_at, alert.alert_id
+
+
+def _raised(alert: Alert) -> tuple[UtcTime, UtcTime, str]:
+    return alert.raised_at, alert.issued_at, alert.alert_id
 
 
 def _shed(kept: dict[str, Any], limit: int) -> list[str]:

@@ -22,7 +22,7 @@ REACH_M: Final = 1_000.0  # farther from the line than this nobody asks for the 
 _CELL_M: Final = 64.0
 _HALF_DIAGONAL_M: Final = _CELL_M * math.sqrt(0.5)
 _MAX_CELLS: Final = 50_000
-_JOINED_M: Final = 1.0  # two lines whose ends lie so close are one
+JOINED_M: Final = 1.0  # two lines whose ends lie so close are one
 _ON_LINE_M: Final = 1e-9
 
 
@@ -45,10 +45,6 @@ class Side(NamedTuple):
     chainage_m: float  # along the line as drawn, from its first vertex
     nearest: Metres  # the point of the line
     past_end: bool  # the nearest point is a free end: there is no side
-
-    def sigma_with(self, cov: CovM2) -> float:
-        """Return 1 sigma of the distance, for a point with this covariance."""
-        return math.sqrt(along(cov, self.normal) + self.sigma_m**2)
 
 
 class _Segment(NamedTuple):
@@ -171,7 +167,7 @@ def _joined(chains: list[list[_Segment]]) -> list[_Segment]:
     follows = {id(a): b for chain in chains for a, b in pairwise(chain)}
     for chain in chains:
         for other in chains:
-            if math.dist(chain[-1].b, other[0].a) <= _JOINED_M:
+            if math.dist(chain[-1].b, other[0].a) <= JOINED_M:
                 follows[id(chain[-1])] = other[0]
     precedes = {id(b): a for a in segments for b in (follows.get(id(a)),) if b is not None}
     return [

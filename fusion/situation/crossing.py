@@ -75,11 +75,6 @@ class Sight(NamedTuple):
     device: str
 
 
-def both_sides(before_m: float, after_m: float, sigma_before_m: float, sigma_m: float) -> float:
-    """Bound P(before at home and after beyond) from below: 1 - P(d0 < 0) - P(d1 > 0)."""
-    return beyond(after_m, sigma_m) - beyond(before_m, sigma_before_m)
-
-
 def observe(
     watch: Watch, sight: Sight, border: Border, rule: CrossingRule, *, confirmed: bool
 ) -> tuple[Watch, Crossing | None]:

@@ -1,7 +1,7 @@
 """Who belongs together: people close to one another who move the same way, as a chain."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from fusion.rulebook import GroupsRule
 from fusion.tracking.motion import Motion
@@ -36,11 +36,6 @@ def company(
         linked += [pair for pair, joined in zip(left, joins, strict=True) if joined]
         left = [pair for pair, joined in zip(left, joins, strict=True) if not joined]
     return tuple(sorted((track for track, _ in linked), key=lambda track: track.id))
-
-
-def ids(tracks: Sequence[Track]) -> frozenset[str]:
-    """Return the ids of some tracks."""
-    return frozenset(track.id for track in tracks)
 
 
 def _linked(here: Motion, there: Motion, rule: GroupsRule) -> bool:

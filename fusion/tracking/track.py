@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from fusion.local_frame import CovM2
+from fusion.local_frame import CovM2, Metres
 from fusion.situation.crossing import Watch
 from fusion.tracking.fixes import NO_BIAS, Fix, Look
 from fusion.tracking.motion import Motion, plus
@@ -27,12 +27,22 @@ class Sighting(NamedTuple):
     confidence: float
 
 
+class Meeting(NamedTuple):
+    """A track and one of our units at the instant of the unit's fix."""
+
+    at_s: float
+    track: Metres
+    unit: Metres
+    sigma_m: float  # of the way from one to the other
+    near: bool | None  # None: neither near nor clearly apart
+
+
 class Escort(NamedTuple):
-    """How often one of our units was found with the track, and how often not."""
+    """What is known of a track and one of our units."""
 
     unit_id: str
-    agrees: int
-    disagrees: int
+    meetings: tuple[Meeting, ...]  # recent ones, oldest first
+    together: bool | None  # the last clear word on whether they move together
 
 
 class Track(Struct, frozen=True):

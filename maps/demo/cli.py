@@ -1,10 +1,13 @@
 """`tuanbien demo`: a fictional border sector, the whole chain on it."""
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+from fusion.broker import port_number
 
 DEFAULT_PORT: Final = 8000
 
@@ -63,6 +66,14 @@ def _aside(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not 0.0 < minutes < math.inf:
+        msg = f"{text!r} is not a number of minutes above 0"
+        raise argparse.ArgumentTypeError(msg)
+    return minutes
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tuanbien demo",
@@ -91,10 +102,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--port",
-        type=int,
+        type=port_number,
         help=f"of the page (default {DEFAULT_PORT}; with --check a free one)",
     )
-    parser.add_argument("--minutes", type=float, metavar="M", help="end after so long")
+    parser.add_argument("--minutes", type=_minutes, metavar="M", help="end after so long")
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="keep all files there (default: a passing folder)"
     )

@@ -3,7 +3,9 @@
 import time
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
+from fusion.broker import DEFAULT_PORT, answers
 from maps.demo.chain import folder_for, run_folder_in
 from maps.demo.night import PREPARED_WITHIN_S, start_devices, start_preparing
 from maps.demo.processes import Children
@@ -27,6 +29,9 @@ def run_edge_only(*, broker_url: str, data: Path | None, clock_offset_s: float) 
             children.finish(preparing, within_s=PREPARED_WITHIN_S)
             began_at = start_devices(children, files, broker_url, clock_offset_s=clock_offset_s)
             say(f"three devices and a patrol send to {broker_url} since {began_at.rfc3339()}")
+            address = urlsplit(broker_url)
+            if not answers(address.hostname or "", address.port or DEFAULT_PORT):
+                say(f"no broker answers on {broker_url} yet: they keep what they see and try on")
             while True:
                 children.check()
                 time.sleep(_LOOK_EVERY_S)

@@ -29,21 +29,32 @@ async function fetchSector() {
   }
 }
 
+// A picture that is followed still shows nothing where nobody looks.
+function stateOf(feed, eyes) {
+  const state = feed.state();
+  const [well, all] = [eyes.countWell(), eyes.shown.size];
+  if (state.name !== "live" || (well === all && all > 0)) return state;
+  return { name: well === 0 ? "blind" : "partial", since: null, well, all };
+}
+
+// Both are read out when they change: the same words again are no change.
+function tell(id, text) {
+  const place = document.getElementById(id);
+  if (place.textContent !== text) place.textContent = text;
+}
+
 function showState(state) {
-  const text = word(`state.${state.name}`);
-  const box = document.getElementById("state");
-  if (box.dataset.state !== state.name) {
-    box.dataset.state = state.name;
-    show("state-text", text);
-  }
-  const live = state.name === "live";
-  document.body.classList.toggle("is-stale", !live);
+  const { name, well, all } = state;
+  const text = word(`state.${name}`, { well, all });
+  document.getElementById("state").dataset.state = name;
+  tell("state-text", text);
+  const followed = name === "live" || name === "partial" || name === "blind";
+  document.body.classList.toggle("is-stale", !followed);
   const banner = document.getElementById("stale");
-  banner.hidden = live || state.since === null;
-  if (!banner.hidden) {
-    const told = word("state.stale", { state: text, time: clockText(state.since) });
-    if (banner.textContent !== told) banner.textContent = told;
-  }
+  banner.hidden = name !== "blind" && state.since === null;
+  if (banner.hidden) return;
+  tell("stale", name === "blind" ? word("state.unwatched", { state: text })
+    : word("state.stale", { state: text, time: clockText(state.since) }));
 }
 
 function start(sector) {
@@ -95,7 +106,7 @@ function start(sector) {
     const well = eyes.countWell();
     show("count-devices", `${well}/${eyes.shown.size}`);
     document.getElementById("count-devices").classList.toggle("trouble", well < eyes.shown.size);
-    show("count-tracks", String(tracks.count()));
+    show("count-tracks", String(tracks.count(feed.now())));
     show("count-alerts", String(alerts.count()));
     document.getElementById("simulated").hidden = !(alerts.anySimulated() || eyes.anySimulated());
   }
@@ -107,7 +118,7 @@ function start(sector) {
       show("clock-day", dayText(now));
     }
     for (const part of new Set(Object.values(parts))) part.age(now);
-    showState(feed.state());
+    showState(stateOf(feed, eyes));
     fitToEyes();
     count();
   }

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.command import main
+from edge.messages import UtcTime
 
 pytestmark = pytest.mark.slow
 HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
@@ -35,12 +36,18 @@ def test_an_alert_appears_in_the_list_and_on_the_map(live_map, field, open_page)
     assert page.locator("#state-text").inner_text() == "Trực tuyến"
     assert page.locator("#alerts-none").is_visible()
 
+    assert page.locator("#stale").is_hidden()
+
     field.track("track-1")
     page.locator(".mover.is-person").wait_for(state="attached")
     page.locator("#count-tracks", has_text="1").wait_for()
     assert count_painted(page, ".leaflet-tracks-pane canvas") > 50  # its ellipse
 
-    field.alert("alert-1")
+    reasons = [("crossed_line", 0.97), ("stepped_over", 14.8)]
+    field.alert(
+        "alert-1",
+        reasons=[{"code": code, "text": code, "value": value} for code, value in reasons],
+    )
     card = page.locator(".alert")
     card.wait_for()
     text = card.inner_text()
@@ -54,7 +61,8 @@ def test_an_alert_appears_in_the_list_and_on_the_map(live_map, field, open_page)
         "đường mòn «Khe Đá»",
         "GIẢ LẬP",
         "cam-01, cam-02",
-        "xác suất 0,97",  # a decimal comma
+        "sang phía kia đường biên, xác suất 97 %",
+        "đã đi 14,8 m về phía",  # a decimal comma
     ):
         assert said in text
     pin = page.locator(".alert-pin.is-high")
@@ -145,8 +153,75 @@ def test_a_blind_device_is_a_hole_on_the_map(live_map, field, open_page) -> None
     assert page.locator("#count-devices").inner_text() == "0/1"
 
 
+def test_the_header_says_how_many_devices_are_looking(live_map, field, open_page) -> None:
+    """Blind is not quiet: with every device dead the page once stayed green."""
+    field.fusion_status()
+    page = open_page(live_map.url).page
+    banner = page.locator("#stale")
+    page.locator('#state[data-state="blind"]').wait_for()  # no device at all
+    field.status("cam-01")
+    page.locator('#state[data-state="live"]').wait_for()
+    assert banner.is_hidden()
+    field.status("cam-02", scene="covered")
+    page.locator('#state[data-state="partial"]').wait_for()
+    assert page.locator("#state-text").inner_text() == "1/2 thiết bị quan sát được"
+    assert banner.is_hidden()
+    field.status("cam-01", online=False)
+    page.locator('#state[data-state="blind"]').wait_for()
+    assert page.locator("#state-text").inner_text() == "Không thiết bị nào quan sát được"
+    assert "không có nghĩa là bình yên" in banner.inner_text()
+    assert page.locator("body.is-stale").count() == 0  # the map is followed all the same
+    field.fusion_status(online=False)  # weighs more
+    page.locator('#state[data-state="fusion"]').wait_for()
+    assert "Bộ hợp nhất dữ liệu không phản hồi" in banner.inner_text()
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_no_likelihood_is_told_as_certain(live_map, field, open_page, language) -> None:
+    field.fusion_status()
+    field.alert(
+        "alert-1",
+        probability=0.9994,
+        reasons=[{"code": "crossed_line", "text": "crossed", "value": 0.9994}],
+    )
+    page = open_page(f"{live_map.url}?lang={language}").page
+    page.locator(".alert").wait_for()
+    text = page.locator(".alert").inner_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert text.count("> 99 %") == 2
+    assert "100 %" not in text
+
+
+def test_alerts_stand_in_the_order_of_the_times_they_show(live_map, field, open_page) -> None:
+    field.fusion_status()
+    now = UtcTime.read_clock()
+    field.alert("early", raised_at=now.after(-60), issued_at=now.after(-59))
+    field.alert("last", raised_at=now.after(-2), issued_at=now.after(-1))
+    page = open_page(f"{live_map.url}?lang=en").page
+    page.locator(".alert").nth(1).wait_for()
+    field.alert("late", raised_at=now.after(-30), issued_at=now)
+    page.locator(".alert").nth(2).wait_for()
+    told = page.locator(".alert").evaluate_all("items => items.map((item) => item.dataset.id)")
+    assert told == ["last", "late", "early"]
+    reported = page.locator(".alert-reported")
+    assert [reported.nth(n).is_visible() for n in range(3)] == [False, True, False]
+    assert re.fullmatch(r"reported \d\d:\d\d:\d\d", reported.nth(1).inner_text())
+
+
+def test_only_tracks_that_were_seen_lately_are_counted(live_map, field, open_page) -> None:
+    """A predicted position is no person: a track may coast long after its last detection."""
+    field.fusion_status()
+    page = open_page(live_map.url).page
+    page.locator('#state[data-state="blind"]').wait_for()  # it follows the sector
+    field.track("ghost", t=UtcTime.read_clock().after(-21))
+    field.track("predicted", state="coasting")
+    field.track("seen")
+    page.locator(".mover").nth(2).wait_for(state="attached")
+    page.locator("#count-tracks", has_text=re.compile("^1$")).wait_for()
+
+
 def test_tracks_coast_end_and_patrols_are_ours(live_map, field, open_page) -> None:
     field.fusion_status()
+    field.status("cam-01")
     page = open_page(live_map.url).page
     page.locator('#state[data-state="live"]').wait_for()
     field.track("track-1", state="coasting")
@@ -160,12 +235,13 @@ def test_tracks_coast_end_and_patrols_are_ours(live_map, field, open_page) -> No
 def test_a_page_that_hears_nothing_says_so(live_map, field, open_page) -> None:
     """Old data must look old: no alert is no peace when nobody is listening."""
     field.fusion_status()
+    field.status("cam-01")
     field.track("track-1")
     page = open_page(live_map.url).page
     page.locator('#state[data-state="live"]').wait_for()
     field.fusion_status(online=False)  # fusion's last will
     page.locator('#state[data-state="fusion"]').wait_for()
-    assert "không còn là hiện tại" in page.locator("#stale").inner_text()
+    assert "không còn được cập nhật" in page.locator("#stale").inner_text()
     field.fusion_status()
     page.locator('#state[data-state="live"]').wait_for()
     assert page.locator("#stale").is_hidden()

@@ -164,6 +164,32 @@ def test_check_gives_up_on_a_dead_stream(
     )
 
 
+@pytest.mark.usefixtures("clip")
+def test_an_address_of_no_broker_is_refused_before_anything_is_loaded(
+    write_device: WriteDevice, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`run` loaded the detector first, half a minute; `check` did not look at all."""
+    path = write_device(
+        ("mqtt://127.0.0.1:1883", "nonsense"), ('"yolov8n.pt"', '"models/mine.pt"')
+    )
+    for command in ("run", "check"):
+        assert "broker.url: broker address 'nonsense'" in refused(capsys, command, path)
+
+
+def test_a_stream_that_gives_nothing_is_named_without_its_password(
+    write_device: WriteDevice,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    free_port: Callable[[], int],
+) -> None:
+    monkeypatch.setattr("edge.cli._FIRST_PICTURE_S", 0.3)
+    address = f"127.0.0.1:{free_port()}/live"
+    path = write_device(('"clip.avi"', f'"rtsp://guard:s3cret@{address}"'))
+    sentence = refused(capsys, "check", path)
+    assert f"rtsp://{address}" in sentence
+    assert "s3cret" not in sentence
+
+
 def test_a_missing_video_is_named(
     write_device: WriteDevice, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -230,13 +256,19 @@ def test_a_broker_that_never_answers_is_named_and_what_it_missed_is_counted(
 ) -> None:
     monkeypatch.setattr("edge.cli.DRAIN_S", 0.5)
     port = free_port()
-    path = write_device(('"yolov8n.pt"', f'"{real_weights}"'), (":1883", f":{port}"))
+    path = write_device(
+        ('"yolov8n.pt"', f'"{real_weights}"'), ("127.0.0.1:1883", f"guard:s3cret@127.0.0.1:{port}")
+    )
     assert main(["edge", "run", str(path), "--fast"]) == 1
     said = capsys.readouterr()
     assert json.loads(said.out)["frames"] == 5
     missed = json.loads(said.out)["undelivered"]
     assert missed >= 7, "five frames, a status and the good-bye"
     assert f"mqtt://127.0.0.1:{port} did not take {missed} messages" in said.err
+    assert "s3cret" not in said.err
+    assert {"frames_skipped": 0, "frames_bad": 0, "overflowed": 0}.items() <= json.loads(
+        said.out
+    ).items()
 
 
 def test_the_chain_from_video_to_broker_ends_cleanly_on_sigterm(

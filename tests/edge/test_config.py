@@ -86,7 +86,13 @@ WRONG = [
     (("confidence = 0.25", "confidence = 25"), ("detector.confidence",)),
     (("pixel_sigma = 3.0", "pixel_sigma = 0"), ("detector.pixel_sigma",)),
     (('0 = "person"', 'person = "0"'), ("detector.labels", "person")),
+    (('labels = { 0 = "person", 2 = "car" }', "labels = {}"), ("detector.labels", "empty")),
+    (("pixel_sigma = 3.0", "pixel_sigma = 1e-200"), ("detector.pixel_sigma", "0.1")),
     (('kind = "camera"', 'kind = "eye"'), ("device.kind", "eye")),
+    (('id = "cam-07"', 'id = "fusion"'), ("device.id", "fusion", "topics")),
+    (("mqtt://127.0.0.1:1883", "nonsense"), ("broker.url", "nonsense", "mqtt://host:port")),
+    (("mqtt://127.0.0.1:1883", "mqtt://127.0.0.1:70000"), ("broker.url", "70000")),
+    (("mqtt://127.0.0.1:1883", "http://127.0.0.1:1883"), ("broker.url", "http://127.0.0.1")),
     (('id = "cam-07"', 'id = "Cam 7"'), ("device.id",)),
     (('"clip.avi"', '""'), ("source.video",)),
     (('"clip.avi"', '"clip.avi"\ntelemetry = "clip.SRT"'), ("source.telemetry", "clip.SRT")),
@@ -107,6 +113,25 @@ def test_what_is_wrong_is_refused_in_one_sentence_with_file_and_field(
     assert "\n" not in sentence
     for word in named:
         assert word in sentence
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://guard:s3cret@host",
+        "guard:s3cret@host:1883",
+        "mqtt://guard:s3cret@host:99999",
+        "mqtt://guard:s3c/s3cret@host",
+        "mqtt://guard:s3c@s3cret@host/path",
+    ],
+)
+def test_a_broker_refused_at_load_keeps_its_password(write_device: WriteDevice, url: str) -> None:
+    """The sentence ends on screens and in tickets."""
+    path = write_device(("mqtt://127.0.0.1:1883", url))
+    with pytest.raises(DeviceConfigError, match=r"broker\.url") as refused:
+        load_device(path)
+    assert "host" in str(refused.value)
+    assert "s3c" not in str(refused.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

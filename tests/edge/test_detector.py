@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from edge.camera import Camera
@@ -119,6 +120,24 @@ def test_unreadable_weights_are_named_in_one_sentence(
         YoloDetector(DetectorConfig(model=name), CAMERA, base=tmp_path)
     assert str(tmp_path / name) in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.pt").mkdir()
+    with pytest.raises(RefusedError, match=r"model\.pt: is a folder without an OpenVINO model"):
+        YoloDetector(DetectorConfig(model="model.pt"), CAMERA, base=tmp_path)
+
+
+def test_a_picture_that_the_vendor_chokes_on_is_refused_in_one_sentence(
+    real_weights: Path, crowd: list[Image]
+) -> None:
+    """A traceback of the vendor's ended the device; and the next picture is seen as before."""
+    detector = YoloDetector(
+        DetectorConfig(model=str(real_weights)), CAMERA, base=real_weights.parent
+    )
+    with pytest.raises(RefusedError, match=r"failed on a picture of 0 x 0 \(.+\)$"):
+        detector.detect(np.zeros((0, 0, 3), dtype=np.uint8))
+    assert people(detector, crowd[:1]) > [3]
 
 
 def test_a_class_that_the_weights_lack_is_named(real_weights: Path) -> None:

@@ -48,7 +48,9 @@ def seconds(frames: list[Frame], start: UtcTime) -> list[float]:
 
 
 def test_a_video_gives_every_frame_at_its_own_time(clip: Path, noon: UtcTime) -> None:
-    frames = list(opened(clip.name, clip.parent, noon))
+    source = opened(clip.name, clip.parent, noon)
+    frames = list(source)
+    assert source.frames_skipped == 0
     assert seconds(frames, noon) == [round(number / FPS, 6) for number in range(COUNT)]
     assert [round(frame.image.mean(), -1) for frame in frames] == [10 * n for n in range(COUNT)]
     assert frames[0].image.shape == (48, 64, 3)
@@ -79,6 +81,7 @@ def test_at_its_own_pace_a_slow_reader_misses_frames_and_stays_in_time(
         halt.wait(0.3)
     assert len(seen) < COUNT
     assert max(seen) < 1.0
+    assert source.frames_skipped == COUNT - len(seen)
 
 
 def test_a_closed_video_ends_at_once(clip: Path, noon: UtcTime) -> None:
@@ -130,6 +133,75 @@ def test_an_empty_folder_is_named(tmp_path: Path, noon: UtcTime) -> None:
 def test_an_unknown_kind_of_address_is_named(tmp_path: Path, noon: UtcTime) -> None:
     with pytest.raises(SourceError, match="ftp://host/clip"):
         opened("ftp://host/clip", tmp_path, noon)
+
+
+@pytest.mark.parametrize("video", ["ftp://u:s3cret@host/a", "s3://u:s3cret@host/a"])
+def test_an_address_that_is_refused_keeps_its_password(
+    tmp_path: Path, noon: UtcTime, video: str
+) -> None:
+    with pytest.raises(SourceError, match="host/a") as refused:
+        opened(video, tmp_path, noon)
+    assert "s3cret" not in str(refused.value)
+
+
+class Breaks:
+    """A capture whose third picture the decoder chokes on."""
+
+    def __init__(self, *_: object) -> None:
+        self.number = 0
+
+    def get(self, _: int) -> float:
+        return 25.0
+
+    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
+        return True
+
+    def grab(self) -> bool:
+        self.number += 1
+        if self.number > 2:
+            msg = "broken"
+            raise cv2.error(msg)
+        return True
+
+    def retrieve(self) -> tuple[bool, object]:
+        return True, None if self.number == 1 else np.zeros((48, 64, 3), dtype=np.uint8)
+
+    def read(self) -> tuple[bool, object]:
+        self.grab()
+        return self.retrieve()
+
+    def release(self) -> None:
+        pass
+
+
+def test_a_video_that_breaks_ends_with_one_sentence(
+    clip: Path, noon: UtcTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a decoder gives for nothing (None) is left out; what it throws is said."""
+    monkeypatch.setattr(cv2, "VideoCapture", Breaks)
+    frames = iter(opened(clip.name, clip.parent, noon))
+    assert next(frames).image.shape == (48, 64, 3)
+    with pytest.raises(SourceError, match=r"clip\.avi: .*broken"):
+        next(frames)
+
+
+def test_a_stream_that_breaks_in_the_decoder_is_opened_again(
+    tmp_path: Path,
+    noon: UtcTime,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(cv2, "VideoCapture", Breaks)
+    monkeypatch.setattr("edge.frames.FIRST_WAIT_S", 0.01)
+    source = opened("rtsp://u:s3cret@host/live", tmp_path, noon)
+    frames = iter(source)
+    patience = threading.Timer(10.0, source.close)
+    patience.start()
+    assert [next(frames).image.shape for _ in range(2)] == [(48, 64, 3)] * 2
+    patience.cancel()
+    source.close()
+    assert "trying again" in caplog.text
+    assert "s3cret" not in caplog.text
 
 
 def test_a_camera_that_is_not_plugged_in_is_waited_for(tmp_path: Path, noon: UtcTime) -> None:

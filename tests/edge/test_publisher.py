@@ -70,6 +70,13 @@ class Listener:
             if topic.endswith("/status")
         ]
 
+    def detections(self) -> list[DetectionsMessage]:
+        return [
+            decode_as(payload, DetectionsMessage)
+            for topic, payload, _ in self.heard
+            if topic.endswith("/detections")
+        ]
+
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
@@ -203,6 +210,76 @@ def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
             publisher.publish(message(number, noon))
         listener.wait_for(lambda: expected <= listener.ids())
         assert publisher.close(10.0) == 0
+        first_heard = list(dict.fromkeys(found.seq for found in listener.detections()))
+        assert first_heard == list(range(300)), "some twice, but in order"
+
+
+def test_after_an_outage_sent_at_shows_the_queueing_and_the_order_is_kept(
+    tmp_path: Path, noon: UtcTime, free_port: Callable[[], int]
+) -> None:
+    """`sent_at` was stamped before the queue: half a minute there looked like half a minute lost.
+
+    Also: of the statuses of an outage only the newest is worth sending.
+    """
+    from fusion.broker import running_broker  # noqa: PLC0415 - an edge-only install has none
+
+    now = [noon]
+    port = free_port()
+    publisher = MqttPublisher(
+        f"mqtt://127.0.0.1:{port}",
+        sector="ha-giang",
+        device_id="cam-07",
+        boot_id="b1",
+        clock=lambda: now[0],
+    )
+    for number in range(300):
+        publisher.publish(message(number, noon))
+        publisher.publish_status(msgspec.structs.replace(status(noon), message_id=f"s-{number}"))
+    assert publisher.queue_depth == 301
+    now[0] = noon.after(60.0)
+    with running_broker(host="127.0.0.1", port=port, store_dir=tmp_path / "broker") as _:
+        with listening(f"mqtt://127.0.0.1:{port}", "fusion") as listener:
+            listener.wait_for(lambda: len(listener.detections()) >= 300)
+            assert publisher.close(10.0) == 0
+            listener.wait_for(lambda: not listener.statuses()[-1].online)
+        heard = listener.detections()
+    assert [found.seq for found in heard] == list(range(300))
+    assert {found.sent_at for found in heard} == {noon.after(60.0)}
+    assert {said.message_id for said in listener.statuses() if said.online} == {"s-299"}
+
+
+def test_more_messages_than_mqtt_has_numbers_wait_and_the_oldest_go_first(
+    noon: UtcTime,
+    free_port: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The packet id's 16 bits are no limit of the queue; memory is, and that is said once."""
+    with publishing(f"mqtt://127.0.0.1:{free_port()}") as publisher:
+        first = message(0, noon)
+        for _ in range(70_000):
+            publisher.publish(first)
+        assert (publisher.queue_depth, publisher.overflowed) == (70_000, 0)
+        monkeypatch.setattr("edge.publisher.MOST_WAITING", 70_000)
+        for _ in range(5):
+            publisher.publish(first)
+        assert (publisher.queue_depth, publisher.overflowed) == (70_000, 5)
+        assert publisher.close(0.1) == 70_001, "and the good-bye"
+    assert caplog.text.count("the oldest are given up") == 1
+
+
+def test_a_hurried_end_still_says_offline(nats_broker: str, noon: UtcTime) -> None:
+    """A clean good-bye cancels the last will, so the device must say it itself."""
+    with listening(nats_broker) as listener:
+        publisher = MqttPublisher(
+            nats_broker, sector="ha-giang", device_id="cam-07", boot_id="b1", clock=lambda: noon
+        )
+        publisher.publish_status(status(noon))
+        listener.wait_for(lambda: bool(listener.statuses()))
+        for number in range(2000):
+            publisher.publish(message(number, noon))
+        assert publisher.close(0.0) > 0
+        listener.wait_for(lambda: not listener.statuses()[-1].online)
 
 
 def test_a_broker_that_is_not_there_yet_is_waited_for(
@@ -250,6 +327,13 @@ def test_an_address_of_no_broker_is_refused_by_name(url: str) -> None:
     assert url in str(refused.value)
 
 
+@pytest.mark.parametrize("url", ["mqtt://u:s3cret@host:0", "u:s3cret@host", "mqtt://u:s3/c@h:1"])
+def test_an_address_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(RefusedError, match="broker address") as refused:
+        BrokerAddress.parse(url)
+    assert "s3" not in str(refused.value)
+
+
 def test_an_address_may_carry_a_user() -> None:
     address = BrokerAddress.parse("mqtt://cam%2D07:s%3Acret@broker.example")
     assert address == ("broker.example", 1883, "cam-07", "s:cret")
@@ -276,6 +360,24 @@ def test_a_recording_has_a_line_for_each_message(tmp_path: Path, noon: UtcTime) 
 def test_a_recording_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match=r"absent/messages\.jsonl: No such file"):
         FilePublisher(tmp_path / "absent" / "messages.jsonl")
+
+
+def test_a_recording_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
+    """A slip in the device file once emptied the recording of a whole night."""
+    path = tmp_path / "messages.jsonl"
+    assert FilePublisher(path).close(0.0) == 0
+    assert not path.exists()  # nothing came: the next try may have the name
+    path.write_text("a night's work\n")
+    with pytest.raises(RefusedError, match=r"messages\.jsonl: File exists"):
+        FilePublisher(path)
+    assert path.read_text() == "a night's work\n"
+
+
+def test_a_full_disk_ends_a_recording_with_one_sentence(noon: UtcTime) -> None:
+    publisher = FilePublisher(Path("/dev/full"))
+    publisher.publish(message(0, noon))
+    with pytest.raises(RefusedError, match="/dev/full: No space left on device"):
+        publisher.close(0.0)
 
 
 def test_the_helper_of_these_tests_would_notice_a_bad_message() -> None:

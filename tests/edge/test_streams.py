@@ -121,6 +121,7 @@ def test_a_slow_reader_gets_the_newest_frame_and_not_the_next(
         frame = next_within(source, 20.0)
         assert frame is not None
         assert UtcTime.read_clock().seconds_since(frame.captured_at) < 1.0
+        assert source.frames_skipped > 15
 
 
 def test_a_stream_that_breaks_is_connected_again(

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
+from functools import partial
 
 import httpx
 import jsonschema
@@ -119,6 +120,23 @@ def test_health_says_what_is_missing_and_no_password(get) -> None:
     broker, store = answer.json()["reasons"]
     assert broker == "broker mqtt://127.0.0.1:1 is not connected"
     assert store.startswith("store:")
+
+
+def test_health_tells_how_fusion_is_and_does_not_fail_for_it(get, feed, say, noon) -> None:
+    """A container is restarted when it is not healthy: the map's restart mends no fusion."""
+    status = get("/healthz").status_code
+    assert get("/healthz").json()["fusion"] == "never heard"
+    feed.take(*say.fusion())
+    told = []
+    for later_s in (15, 16):
+        feed.clock = partial(noon.after, later_s)
+        answer = get("/healthz")
+        told.append(answer.json()["fusion"])
+    assert told == ["online", f"silent since {noon.rfc3339()}"]
+    assert answer.status_code == status
+    assert len(answer.json()["reasons"]) == 2  # broker and store, as without it
+    feed.take(*say.fusion(online=False))
+    assert get("/healthz").json()["fusion"] == f"offline since {noon.after(16).rfc3339()}"
 
 
 @pytest.mark.usefixtures("full")

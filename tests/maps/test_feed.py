@@ -133,11 +133,18 @@ def test_an_address_that_is_no_broker_is_refused(new_feed, address) -> None:
         new_feed(address)
 
 
-def test_a_broker_that_is_not_there_is_a_complaint_and_not_a_crash(free_port, new_feed) -> None:
+def test_a_broker_that_is_not_there_is_a_complaint_and_not_a_crash(
+    free_port, new_feed, caplog
+) -> None:
+    address = f"mqtt://127.0.0.1:{free_port()}"
+    said = f"broker {address}: nobody answers there; trying on"
+
     async def scenario() -> None:
-        feed = new_feed(f"mqtt://127.0.0.1:{free_port()}")
+        feed = new_feed(address)
         async with feed.running():
             assert not feed.beat()["live"]
             assert feed.complaints()[0].endswith("is not connected")
+            await until(lambda: said in caplog.messages)
 
     asyncio.run(scenario())
+    assert caplog.messages.count(said) == 1

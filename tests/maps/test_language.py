@@ -29,7 +29,7 @@ COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
     "trail": TRAIL_KINDS,
     "border": [*LINE_STATUS, "home_left", "home_right"],
     "compass": ["n", "ne", "e", "se", "s", "sw", "w", "nw"],
-    "state": ["connecting", "live", "lost", "broker", "fusion"],
+    "state": ["connecting", "live", "partial", "blind", "lost", "broker", "fusion"],
 }
 
 

@@ -52,6 +52,12 @@ def test_a_device_that_says_nothing_turns_silent_once(picture, say, noon) -> Non
     assert health_of(picture) == Health.OK
 
 
+def test_a_device_may_miss_two_of_its_messages_and_no_more(picture, say, noon) -> None:
+    picture.take(*say.status(), received_at=noon)
+    assert picture.tick(noon.after(14)) == []
+    assert len(picture.tick(noon.after(16))) == 1
+
+
 def test_a_status_that_the_broker_kept_for_long_is_not_taken_for_news(picture, say, noon) -> None:
     picture.take(*say.status(at=noon), received_at=noon.after(3600), retained=True)
     assert health_of(picture) == Health.SILENT
@@ -83,6 +89,17 @@ def test_alerts_are_told_newest_first(picture, say, noon) -> None:
     picture.take_alerts([say.alert("b", noon.after(1)), say.alert("c", noon.after(2))])
     picture.take_alerts([say.alert("a", noon)])
     assert [alert.alert_id for alert in picture.alerts()] == ["c", "b", "a"]
+
+
+def test_a_late_alert_stands_where_it_happened(picture, say, noon) -> None:
+    """The list shows when an alert was raised: the order is of those times."""
+    late = say.alert("late", noon.after(5), issued_at=noon.after(600))
+    ties = [
+        say.alert(name, noon.after(9), issued_at=noon.after(n))
+        for n, name in ((11, "y"), (12, "x"))
+    ]
+    picture.take_alerts([say.alert("first", noon), *ties, late])
+    assert [alert.alert_id for alert in picture.alerts()] == ["x", "y", "late", "first"]
 
 
 def test_only_an_incident_that_changed_is_news(picture, say) -> None:

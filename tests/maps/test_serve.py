@@ -107,7 +107,6 @@ def test_loopback_by_ip_version_6_is_loopback() -> None:
         (["no/sector.toml"], "no/sector.toml"),
         (["SECTOR", "--store", "mysql://x"], "sqlite"),
         (["SECTOR", "--broker", "http://x"], "mqtt://host"),
-        (["SECTOR", "--port", "99999"], "99999"),
     ],
 )
 def test_a_wrong_argument_is_one_sentence(sector_file, capsys, arguments, said) -> None:
@@ -116,6 +115,14 @@ def test_a_wrong_argument_is_one_sentence(sector_file, capsys, arguments, said) 
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert said in error
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_a_port_that_is_none_is_wrong_usage(sector_file, capsys, port) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["maps", "serve", str(sector_file), f"--port={port}"])
+    assert stopped.value.code == 2
+    assert f"{port!r} is not a port from 0 to 65535" in capsys.readouterr().err
 
 
 def test_without_web_assets_it_says_what_to_run(sector_file, capsys, monkeypatch) -> None:

@@ -3,12 +3,14 @@
 import { element, marker, svg } from "./card.js";
 import { latlng } from "./geometry.js";
 import {
-  ageText, coordinateText, momentText, number, placeTexts, shortNumber, word, wordOr,
+  ageText, coordinateText, momentText, number, percentText, placeTexts, shortNumber, word,
+  wordOr,
 } from "./wording.js";
 
 const KEPT = 200; // in the list
 const ON_MAP = 50;
 const NEW_S = 60; // pulses so long, by the time it was issued
+const REPORTED_LATE_S = 10; // when it was issued is told too, from then on
 const FOCUS_ZOOM = 18;
 
 // Viewed without colour they still differ: octagon, triangle, square, circle.
@@ -36,9 +38,15 @@ function heads({ headcount: n, headcount_min: low, headcount_max: high }) {
 // Known codes in the page's language, others in fusion's own words.
 function reasonText({ code, text, value }) {
   const said = wordOr(`reason.${code}`, text || code);
-  if (!said.includes("{value}")) return said;
+  if (!said.includes("{value}") && !said.includes("{percent}")) return said;
   if (value === null || value === undefined) return text;
-  return said.replace("{value}", shortNumber(value));
+  return said.replace("{value}", shortNumber(value)).replace("{percent}", percentText(value));
+}
+
+// Positive where the first is the later one, by the times that the list shows.
+function compareTimes(one, other) {
+  return one.raised - other.raised || one.issued - other.issued
+    || (one.feature.id > other.feature.id ? 1 : -1);
 }
 
 export class AlertBoard {
@@ -100,7 +108,10 @@ export class AlertBoard {
     }
     if (this.alerts.has(feature.id)) return; // an alert is never changed
     const about = feature.properties;
-    const alert = { feature, about, issued: Date.parse(about.issued_at), item: element("li") };
+    const alert = {
+      feature, about, item: element("li"),
+      raised: Date.parse(about.raised_at), issued: Date.parse(about.issued_at),
+    };
     alert.content = element("div", { className: "alert-pin" });
     alert.pin = marker(latlng(feature), alert.content, {
       alt: this.headline(about), title: this.headline(about), zIndexOffset: 1000,
@@ -109,24 +120,21 @@ export class AlertBoard {
     this.fill(alert, now);
     this.insert(alert);
     if (fresh && now - alert.issued < NEW_S * 1000) this.announce(alert);
-    while (this.alerts.size > KEPT) this.drop("alert", this.oldest().feature.id);
   }
 
   insert(alert) {
-    const later = [...this.list.children].find((item) => Number(item.dataset.issued) <= alert.issued);
-    alert.item.dataset.issued = String(alert.issued);
+    const earlier = [...this.list.children]
+      .find((item) => compareTimes(alert, this.alerts.get(item.dataset.id)) > 0);
     alert.item.dataset.id = alert.feature.id;
-    this.list.insertBefore(alert.item, later ?? null);
+    this.list.insertBefore(alert.item, earlier ?? null);
     this.none.hidden = true;
-    [...this.list.children].forEach((item, index) => {
-      const one = this.alerts.get(item.dataset.id);
+    // What came last is kept and stands on the map, however long ago it happened.
+    const latest = [...this.alerts.values()].sort((one, other) => other.issued - one.issued);
+    latest.forEach((one, index) => {
       if (index < ON_MAP) this.group.addLayer(one.pin);
       else this.group.removeLayer(one.pin);
     });
-  }
-
-  oldest() {
-    return this.alerts.get(this.list.lastElementChild.dataset.id);
+    for (const one of latest.slice(KEPT)) this.drop("alert", one.feature.id);
   }
 
   withdrawn(alert) {
@@ -169,18 +177,21 @@ export class AlertBoard {
     const head = element("span", { className: "alert-head", children: [
       sign(about.severity, 22),
       element("span", { className: "alert-severity", text: severity }),
-      element("time", { className: "alert-time", text: momentText(Date.parse(about.raised_at), now),
+      element("time", { className: "alert-time", text: momentText(alert.raised, now),
         datetime: about.raised_at }),
     ] });
+    const reported = element("span", { className: "alert-reported",
+      text: word("alert.reported", { time: momentText(alert.issued, now) }) });
+    reported.hidden = alert.issued - alert.raised <= REPORTED_LATE_S * 1000;
     const facts = element("span", { className: "alert-facts", children: [
       element("strong", { text: heads(counted) }),
-      element("span", { text: word("alert.probability", { p: number(about.probability * 100) }) }),
+      element("span", { text: word("alert.probability", { p: percentText(about.probability) }) }),
     ] });
     facts.hidden = about.kind === "device"; // nobody to count
     const places = element("span", { className: "alert-place",
       children: this.places(about).map((text) => element("span", { text })) });
     const button = element("button", { type: "button", className: "alert-go", children: [
-      head,
+      head, reported,
       element("span", { className: "alert-title", text: this.headline(about) }),
       facts, places,
       element("span", { className: "badges", children: badges }),
@@ -190,7 +201,7 @@ export class AlertBoard {
       children: about.reasons.map((reason) => element("li", { text: reasonText(reason) })) });
     const rest = [
       about.eta_s != null ? word("alert.eta", { n: number(about.eta_s) }) : null,
-      about.lead ? word("alert.lead", { entry: about.lead.entry_id, p: number(about.lead.score * 100) }) : null,
+      about.lead ? word("alert.lead", { entry: about.lead.entry_id, p: percentText(about.lead.score) }) : null,
       about.devices.length ? word("alert.devices", { devices: about.devices.join(", ") }) : null,
       coordinateText(alert.feature.geometry.coordinates),
     ].filter((text) => text !== null);
@@ -216,7 +227,7 @@ export class AlertBoard {
       alert.item.classList.toggle(name, holds);
       alert.content.classList.toggle(name, holds);
     }
-    alert.item.title = ageText((now - alert.issued) / 1000);
+    alert.item.title = ageText((now - alert.raised) / 1000);
   }
 
   age(now) {

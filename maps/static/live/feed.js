@@ -90,7 +90,8 @@ export class Feed {
     }
   }
 
-  // What the header says: {name, since}; since: when it stopped being live, null: not yet begun.
+  // Whether the picture is followed: {name, since}; since: when it stopped being live, null: not
+  // yet begun, or it is live.
   state() {
     const name = this.stateName();
     if (name === "live") this.lostSince = null;

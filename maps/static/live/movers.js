@@ -11,6 +11,7 @@ const AHEAD_S = 10; // the course line shows where it would be then
 const SLOW_MPS = 0.25;
 const FRESH_S = 3; // full colour until then, fading until FADED_S
 const FADED_S = 30;
+const COUNTED_S = 10; // a track that nobody has seen for longer may be nobody
 const OLD_S = 8; // the age is written beside the dot from then on
 const WAY_KEPT_S = 120;
 const VEHICLES = new Set(["car", "truck", "bus", "motorcycle", "bicycle", "boat", "train"]);
@@ -46,8 +47,9 @@ export class Tracks {
     ];
   }
 
-  count() {
-    return this.shown.size;
+  // How many were seen lately: the rest is on the map as a ghost, with its age.
+  count(now) {
+    return [...this.shown.values()].filter(({ seen }) => now - seen <= COUNTED_S * 1000).length;
   }
 
   clear() {
@@ -75,6 +77,7 @@ export class Tracks {
     track.about = about;
     track.feature = feature;
     track.time = Date.parse(about.t);
+    if (about.state !== "coasting") track.seen = track.time;
     track.path.push({ at, time: track.time });
     while (track.path[0].time < track.time - WAY_KEPT_S * 1000) track.path.shift();
     track.dot.setLatLng(at);
@@ -95,7 +98,7 @@ export class Tracks {
       title: labelText(about.label), alt: labelText(about.label), zIndexOffset: 200,
     });
     const track = {
-      dot, symbol, shape, age, path: [],
+      dot, symbol, shape, age, path: [], seen: -Infinity,
       error: L.polygon([at], { ...style, color: "#7fd6ff", weight: 1.25, fillOpacity: 0.09 }),
       way: L.polyline([at], { ...style, color: "#7fd6ff", weight: 1.5, opacity: 0.45 }),
       course: L.polyline([at], { ...style, color: "#e9f6ff", weight: 2 }),

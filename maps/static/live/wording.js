@@ -32,6 +32,13 @@ export function number(value, digits = 0) {
 export const shortNumber = (value) =>
   new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 2 }).format(value);
 
+// A share as whole percent. A likelihood is never told as certain: 0.9994 is "> 99".
+export function percentText(share) {
+  const percent = Math.round(share * 100);
+  if (percent >= 100) return `>\u00a0${number(99)}`;
+  return percent > 0 ? number(percent) : `<\u00a0${number(1)}`;
+}
+
 export function setTimeZone(name) {
   timeZone = name;
   const parts = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };

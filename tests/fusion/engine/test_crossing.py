@@ -4,14 +4,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusion.situation.crossing import both_sides
+from fusion.local_frame import Metres
+from fusion.rulebook import CrossingRule
+from fusion.situation.crossing import Sight, Watch, observe
 
 
-@pytest.mark.parametrize(("rho", "exact"), [(0.0, 0.911963), (0.5, 0.910468), (0.8, 0.910443)])
-def test_the_bound_for_both_sides_holds_for_every_correlation(rho, exact) -> None:
-    del rho
-    assert both_sides(12.0, -9.0, 6.0, 6.0) <= exact + 1e-6
-    assert both_sides(12.0, -9.0, 6.0, 6.0) == pytest.approx(exact, abs=2e-3)
+@pytest.mark.parametrize("exact", [0.911963, 0.910468, 0.910443])  # correlation 0, 0.5, 0.8
+def test_the_bound_for_both_sides_holds_for_every_correlation(sector, exact) -> None:
+    """12 m at home, then 9 m beyond, each with 6 m of error that the two share or not."""
+    rule = CrossingRule(min_probability=0.9)
+    watch, crossing = Watch(), None
+    for at_s, north_m in enumerate([-12.0, 9.0, 9.0]):
+        sight = Sight(at_s, Metres(0.0, north_m), (0.01,) * 3, (34.98, 0.0, 34.98), "cam-1")
+        watch, crossing = observe(watch, sight, sector.border, rule, confirmed=True)
+    assert crossing is not None
+    assert crossing.probability <= exact + 1e-4
+    assert crossing.probability == pytest.approx(exact, abs=2e-3)
 
 
 def crossing_north(make, *, at_s=20.0, east_m=10.0, speed=1.2, until_s=60.0) -> object:

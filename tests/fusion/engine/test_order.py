@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.messages import UtcTime
+from fusion.core import Core
 from fusion.engine import Engine
 from fusion.events import (
     AlertIssued,
@@ -190,6 +191,84 @@ def test_an_alert_once_issued_is_never_doubled_by_late_data(make, sector) -> Non
     assert standing.amended
 
 
+@pytest.mark.parametrize(("gap_s", "east_m"), [(20, 25), (30, 25), (40, 0), (30, 0)])
+def test_a_second_group_does_not_inherit_the_alert_of_the_first(
+    make, sector, run, gap_s, east_m
+) -> None:
+    """Late looks gave the first one another id; its alert passed on to it, and then once more."""
+    first = make.walker([(2, 0, -25), (42, 0, 25)])
+    second = make.walker([(2 + gap_s, east_m, -25), (42 + gap_s, east_m, 25)])
+    eye = make.eye(sigma_m=0.5, detect=1.0)
+    lines = make.world([first, second], eyes=[eye], until_s=100).messages()
+    for line in [line for line in lines if line["payload"]["detections"]][:3]:
+        line["received_at"] = make.start.after(28).rfc3339()
+    outcome = run(sector, sorted(lines, key=lambda line: line["received_at"]))
+    assert len(outcome.alerts) == len(outcome.standing) == 2
+    assert len({one.alert_ids for one in outcome.standing}) == 2
+
+
+def test_a_message_that_breaks_the_core_is_taken_once_and_stops_nothing(
+    make, sector, monkeypatch
+) -> None:
+    lines = make.world([make.walker([(0, 10, -24), (40, 10, 24)])], until_s=40).messages()
+    take, poison = Core.take, lines[20]["payload"]["message_id"]
+
+    def choke(core, item) -> tuple:
+        if item.message_id == poison:
+            raise ZeroDivisionError
+        return take(core, item)
+
+    monkeypatch.setattr(Core, "take", choke)
+    engine, alerts, errors = Engine(sector), [], 0
+    for line in lines:
+        message, received_at = recorded(json.dumps(line).encode(), sector)
+        try:
+            events = engine.step(message, received_at=received_at)
+        except ZeroDivisionError:
+            errors += 1
+        else:
+            alerts += [event for event in events if isinstance(event, AlertIssued)]
+    assert (errors, len(alerts)) == (1, 1)
+
+
+@pytest.mark.parametrize("devices_too", [False, True])
+@pytest.mark.parametrize("after_s", [1.0, 15.0, 38.0])
+@pytest.mark.parametrize("hours", [2, 20])
+def test_a_clock_that_jumped_ahead_and_was_set_right_costs_no_crossing(
+    make, sector, devices_too, after_s, hours
+) -> None:
+    """NTP sets this machine's clock back: the time does not stand still until it catches up."""
+    lines = make.world([make.walker([(0, 10, -24), (60, 10, 48)])], until_s=60).messages()
+    at = int(after_s * 5)
+    jump = {**lines[at], "received_at": make.start.after(3600 * hours).rfc3339()}
+    jump["payload"] = {**jump["payload"], "message_id": "jump"}
+    if devices_too:
+        jump["payload"]["captured_at"] = jump["received_at"]
+    engine, events = fed(sector, [*lines[:at], jump, *lines[at:]])
+    events += engine.flush()
+    reference, expected = fed(sector, lines)
+    expected += reference.flush()
+    assert [event.alert.alert_id for event in events if isinstance(event, AlertIssued)] == [
+        event.alert.alert_id for event in expected if isinstance(event, AlertIssued)
+    ]
+    assert engine.counts.late == (not devices_too)
+    assert picture(events) == picture(expected)
+
+
+def test_a_clock_that_was_long_wrong_with_all_its_devices_is_followed_back(make, sector) -> None:
+    """Everything of the last half hour was stamped two hours ahead, and then no more."""
+    early = make.world([make.walker([(0, 10, -24), (60, 10, 48)])], until_s=60).messages()
+    wrong = []
+    for k in range(60):
+        at = make.start.after(7200 + 30 * k).rfc3339()
+        payload = {**early[0]["payload"], "message_id": f"w{k}", "captured_at": at}
+        wrong.append({**early[0], "payload": payload, "received_at": at})
+    engine, events = fed(sector, [*wrong, *early])
+    events += engine.flush()
+    assert engine.counts.late == 0
+    assert len([event for event in events if isinstance(event, AlertIssued)]) == 1
+
+
 def test_a_message_from_before_the_horizon_changes_nothing_and_is_counted(make, sector) -> None:
     lines = night(make, 5)
     old = {**lines[30], "payload": {**lines[30]["payload"], "message_id": "old"}}
@@ -234,8 +313,6 @@ def test_memory_is_bounded_by_the_horizon(make, sector_maker) -> None:
 
 
 def test_an_hour_without_anyone_is_skipped_cheaply(make, sector, monkeypatch) -> None:
-    from fusion.core import Core  # noqa: PLC0415 - only this test looks inside
-
     ticks = []
     tick = Core._tick
     monkeypatch.setattr(Core, "_tick", lambda self, at_s: ticks.append(at_s) or tick(self, at_s))

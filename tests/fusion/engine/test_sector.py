@@ -179,3 +179,40 @@ def test_every_rule_and_its_default_is_documented() -> None:
         if not re.search(rf"\| `{rule.name}` \| `{re.escape(json.dumps(value))}` \|", text)
     ]
     assert missing == []
+
+
+def test_a_border_that_crosses_itself_is_refused(make, sector_maker) -> None:
+    bow = sector_maker.line((-400, 30), (400, 140), (400, 30), (-400, 140))
+    path = sector_maker.write(
+        border=make.collection(make.feature("LineString", bow, home_side="right"))
+    )
+    with pytest.raises(RefusedError, match=r"border\.geojson: the border line crosses"):
+        load_sector(path)
+
+
+@pytest.mark.parametrize(("second", "fits"), [("right", True), ("left", False)])
+def test_lines_that_meet_must_agree_where_home_is(make, sector_maker, second, fits) -> None:
+    west = make.feature("LineString", sector_maker.line((-900, 0), (0, 9)), home_side="right")
+    east = make.feature("LineString", sector_maker.line((0, 9), (900, 0)), home_side=second)
+    path = sector_maker.write(border=make.collection(west, east))
+    if fits:
+        assert load_sector(path)
+    else:
+        with pytest.raises(RefusedError, match="feature 0 and feature 1 meet"):
+            load_sector(path)
+
+
+def test_a_zone_that_crosses_itself_is_refused(make, sector_maker) -> None:
+    (ring,) = sector_maker.square(0, 0, 50)
+    ring[1], ring[2] = ring[2], ring[1]
+    zones = make.collection(make.feature("Polygon", [ring], id="z", kind="farmland"))
+    with pytest.raises(RefusedError, match="feature 0: its outline crosses"):
+        load_sector(sector_maker.write(zones=zones))
+
+
+def test_files_saved_by_notepad_are_read(sector_maker) -> None:
+    """Windows' Notepad puts a byte order mark in front."""
+    path = sector_maker.write()
+    for file in (path, path.with_name("border.geojson")):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert load_sector(path).id == "ha-giang"

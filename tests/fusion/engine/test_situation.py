@@ -1,8 +1,10 @@
 """One alert for a group; silence, on record, for patrols and lawful travellers."""
 
+from itertools import pairwise
+
 import pytest
 
-from fusion.events import AlertSuppressed, HeldBecause, SuppressionLifted
+from fusion.events import AlertSuppressed, HeldBecause, IncidentChanged, SuppressionLifted
 
 
 def group(make, size, *, east_m=10.0, at_s=20.0, until_s=60.0, gap_m=2.5) -> list:
@@ -131,6 +133,102 @@ def test_a_patrol_standing_by_the_trail_explains_nobody(make, sector, run) -> No
     post = make.walker([(0, 12, -10), (60, 12, -10)])
     world = make.world([*group(make, 1, gap_m=0.0), post], units=[("unit-1", post, 5.0, 5.0)])
     assert len(run(sector, world.messages()).alerts) == 1
+
+
+@pytest.mark.parametrize("every_s", [2.0, 5.0, 10.0, 20.0, 30.0])
+@pytest.mark.parametrize("accuracy_m", [5.0, 10.0])
+@pytest.mark.parametrize("size", [1, 5])
+def test_a_post_beside_the_trail_hides_nobody(
+    make, sector, run, every_s, accuracy_m, size
+) -> None:
+    """12 to 24 m from them and near to all: velocities could not tell 0 from 1.3 m/s."""
+    post = make.walker([(0, 22, -3), (90, 22, -3)])
+    units = [("unit-1", post, every_s, accuracy_m)]
+    world = make.world(group(make, size, until_s=90), units=units, until_s=90)
+    outcome = run(sector, world.messages())
+    (alert,) = outcome.alerts
+    assert [incident.headcount for incident in outcome.standing] == [size]
+    assert alert.issued_at.seconds_since(alert.raised_at) < 45.0
+
+
+def test_a_patrol_that_comes_towards_them_hides_nobody(make, sector, run) -> None:
+    patrol = make.walker([(0, 18, 30), (60, 18, -42)])
+    world = make.world(group(make, 2), units=[("unit-1", patrol, 5.0, 5.0)])
+    assert len(run(sector, world.messages()).alerts) == 1
+
+
+@pytest.mark.parametrize("accuracy_m", [100.0, 500.0, 1000.0])
+@pytest.mark.parametrize("step_mps", [0.0, 1.2])
+def test_a_vague_position_explains_nobody(make, sector, run, accuracy_m, step_mps) -> None:
+    """A receiver without sky says 1 km, and 1 km is near to everyone."""
+    away = make.walker([(0, 300, -24), (60, 300, -24 + 60 * step_mps)])
+    outcome = run(
+        sector,
+        make.world(group(make, 1), units=[("unit-1", away, 10.0, accuracy_m)]).messages(),
+    )
+    (alert,) = outcome.alerts
+    assert held(outcome) == []
+    assert alert.issued_at.seconds_since(alert.raised_at) < 2.0
+
+
+def test_whoever_crosses_beside_a_patrol_is_told_without_the_patrol(make, sector, run) -> None:
+    """Two of ours walk over the line; two others, linked to them by 19 m, turn away beyond it."""
+    ours = group(make, 2)
+    others = [
+        make.walker([(0, 31 + k, -24 - k), (20, 31 + k, -k), (60, 79 + k, 20 - k)])
+        for k in (0.0, 2.0)
+    ]
+    world = make.world([*ours, *others], units=[("unit-1", ours[0], 3.0, 5.0)], until_s=60)
+    outcome = run(sector, world.messages())
+    assert len(outcome.alerts) == 1
+    assert [incident.headcount for incident in outcome.standing] == [2]
+    tracks = {one for record in held(outcome) for one in record.track_ids}
+    assert tracks.isdisjoint(outcome.standing[0].track_ids)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("every_s", [2.0, 3.0, 5.0])
+def test_a_patrol_that_walks_along_the_line_and_turns_over_it_stays_silent(
+    make, sector, run, seed, every_s
+) -> None:
+    route = [(0, -50, -14), (35, -8, -14), (70, -8, 28)]
+    patrol = [make.walker([(t, x + 1.6 * k, y - 0.8 * k) for t, x, y in route]) for k in (0, 1)]
+    units = [("unit-1", patrol[0], every_s, 5.0)]
+    outcome = run(sector, make.world(patrol, units=units, until_s=70, seed=seed).messages())
+    assert outcome.alerts == []
+    assert [record.reason for record in held(outcome)] == [HeldBecause.OWN_FORCE]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_patrol_seen_for_a_few_steps_only_stays_silent(make, sector, run, seed) -> None:
+    """Twelve metres of the trail are in view: its pace must tell what its way is too short for."""
+    patrol = group(make, 2)
+    eye = make.eye(sigma_m=0.5, sees=lambda _, y: abs(y) < 12)
+    units = [("unit-1", patrol[0], 3.0, 5.0)]
+    world = make.world(patrol, eyes=[eye], units=units, seed=seed)
+    assert run(sector, world.messages()).alerts == []
+
+
+def test_a_silence_is_recorded_once_in_the_same_words(make, sector, run) -> None:
+    patrol = group(make, 3)
+    world = make.world(patrol, units=[("unit-1", patrol[0], 5.0, 5.0)])
+    outcome = run(sector, world.messages())
+    told = [event.record for event in outcome.events if isinstance(event, AlertSuppressed)]
+    assert all(one != other for one, other in pairwise(told))
+
+
+def test_an_incident_is_told_again_only_with_news_and_its_time_never_runs_back(
+    make, sector, run
+) -> None:
+    column = [make.walker([(0, 10, -24 - 6 * k), (90, 10, 84 - 6 * k)]) for k in range(5)]
+    eye = make.eye(sees=lambda _, y: y > -8)  # out of the wood, one after the other
+    outcome = run(sector, make.world(column, eyes=[eye], until_s=90).messages())
+    told = [event.incident for event in outcome.events if isinstance(event, IncidentChanged)]
+    assert len(told) >= 2
+    for before, after in pairwise(told):
+        assert before.updated_at <= after.updated_at
+        news = {"headcount", "headcount_min", "headcount_max", "track_ids", "devices"}
+        assert any(getattr(before, name) != getattr(after, name) for name in news)
 
 
 def test_a_traveller_at_the_gate_is_lawful(make, sector_maker, run) -> None:
