@@ -65,8 +65,12 @@ class UtcTime(datetime):
 
     @classmethod
     def read_clock(cls, *, offset_s: float = 0.0) -> Self:
-        """Read this machine's clock, shifted for an exercise. For the rim of a process only."""
-        return cls.of(datetime.now(UTC) + timedelta(seconds=offset_s))
+        """Read this machine's clock, shifted for an exercise. For the rim of a process only.
+
+        In whole milliseconds, so that it is the same instant once it was written and read.
+        """
+        now = datetime.now(UTC) + timedelta(seconds=offset_s)
+        return cls.of(now.replace(microsecond=now.microsecond // 1000 * 1000))
 
     @classmethod
     def from_epoch_s(cls, epoch_s: float) -> Self:

@@ -200,5 +200,7 @@ class Core:
 
 
 def grid_after(at_s: float) -> float:
-    """Return the first tick later than an instant."""
+    """Return the first tick later than an instant; there is none before all time."""
+    if at_s == -math.inf:
+        return at_s
     return (math.floor(at_s / TICK_S) + 1.0) * TICK_S

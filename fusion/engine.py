@@ -20,7 +20,7 @@ from edge.messages import (
     TrackUpdate,
     UtcTime,
 )
-from fusion.core import TICK_S, Core
+from fusion.core import TICK_S, Core, grid_after
 from fusion.events import Event, MessageLate, MessageRefused, TracksRevised, TracksUpdated
 from fusion.reorder import Arrivals, Entry, Verdict
 from fusion.sector import Sector
@@ -98,8 +98,8 @@ class Engine:
     def step(self, message: AnyFieldMessage, *, received_at: UtcTime) -> list[Event]:
         """Take in one message; return what it (and the time that passed) made happen."""
         received_s = received_at.timestamp()
+        events = self._pass(received_s)
         before_s = self._clock_to(received_s)
-        events: list[Event] = []
         refusal = self._accept(message, received_s)
         if refusal is not None:
             events.append(refusal)
@@ -107,8 +107,15 @@ class Engine:
         return events
 
     def tick(self, now: UtcTime) -> list[Event]:
-        """Let the clock pass without a message."""
-        return self._advance(self._clock_to(now.timestamp()))
+        """Let the clock pass without a message.
+
+        When it is called, and how often, changes nothing that is ever said: recovery and replay,
+        where nobody ticks, decide as the live service did.
+        """
+        now_s = now.timestamp()
+        if now_s < self._clock_s:
+            return self._advance(self._clock_to(now_s))
+        return self._pass(now_s)
 
     def flush(self) -> list[Event]:
         """Empty every buffer: the end of a recording."""
@@ -123,6 +130,21 @@ class Engine:
             *self._told(void),
             *self._changes(issued=issued, rerun=rerun),
         ]
+
+    def _pass(self, to_s: float) -> list[Event]:
+        """Let the clock pass on the grid of ticks, up to an instant (inclusive)."""
+        events: list[Event] = []
+        while (at_s := grid_after(self._clock_s)) <= to_s:
+            if self._is_idle:
+                at_s = math.floor(to_s / TICK_S) * TICK_S
+            events.extend(self._advance(self._clock_to(at_s)))
+        return events
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether time alone can change nothing."""
+        taken = self._next == len(self._arrivals.log) and self._dirty_s is None
+        return taken and self._core.is_still
 
     def _clock_to(self, now_s: float) -> float:
         """Set the clock; return the instant since when decisions may have fallen.

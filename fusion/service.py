@@ -97,7 +97,7 @@ class Service:
             now_s = time.monotonic()
             if now_s >= next_tick_s:
                 next_tick_s = now_s + TICK_S
-                self._keep(self._advance(partial(self._engine.tick, self._clock())))
+                self._tick()
             connected = self._link.connected
             if now_s >= next_status_s or (connected and not was_connected):
                 next_status_s = now_s + STATUS_S
@@ -105,6 +105,9 @@ class Service:
                 waiting = partial(self._store.unpublished_alerts, self._sector.id)
                 self._announcer.alerts(self._insist(waiting))
             was_connected = connected
+
+    def _tick(self) -> None:
+        self._keep(self._advance(partial(self._engine.tick, self._clock())))
 
     def _take(self, deliveries: Sequence[Delivery]) -> None:
         """Bring one batch all the way: disk, broker, engine, store, MQTT.
@@ -138,8 +141,12 @@ class Service:
 
     def _step(self, item: _Accepted, rejections: list[Rejection]) -> Sequence[Event]:
         """Let the engine take a message; refused or too late for it, it joins the rejections."""
-        step = partial(self._engine.step, item.message, received_at=item.recorded.received_at)
-        events = self._advance(step)
+        at = item.recorded.received_at
+        # First the time that has passed, by itself: a fault in it must not cost this message.
+        events = [
+            *self._advance(partial(self._engine.tick, at)),
+            *self._advance(partial(self._engine.step, item.message, received_at=at)),
+        ]
         rejections.extend(
             Rejection(*item.recorded, reason=event.reason)
             for event in events

@@ -42,6 +42,12 @@ def frames_journaled(journal: Path) -> dict[str, set[int]]:
     return frames
 
 
+def gaps(journal: Path) -> dict[str, set[int]]:
+    """Return the frames that are missing up to each device's last."""
+    frames = frames_journaled(journal)
+    return {device: set(range(max(seen) + 1)) - seen for device, seen in frames.items()}
+
+
 def test_the_demo_loses_no_frame_when_the_broker_is_killed(
     outage_s, until, free_port, tmp_path
 ) -> None:
@@ -71,6 +77,8 @@ def test_the_demo_loses_no_frame_when_the_broker_is_killed(
             until(lambda: count() > before + 4 * outage_s, within_s=120.0)
             devices.terminate()
             assert devices.wait(30) == 0
+            # What the broker gave to a connection that broke, it gives again after 5 s.
+            until(lambda: not any(gaps(journal).values()), within_s=20.0)
             fusion.terminate()
             assert fusion.wait(15) == 0
     finally:
@@ -78,8 +86,4 @@ def test_the_demo_loses_no_frame_when_the_broker_is_killed(
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    frames = frames_journaled(journal)
-    assert len(frames) == 3
-    for device, seen in frames.items():
-        missing = set(range(max(seen) + 1)) - seen
-        assert missing - {0} == set(), f"{device} lost {sorted(missing)}"
+    assert gaps(journal) == {"cam-01": set(), "cam-02": set(), "drone-01": set()}
