@@ -4,6 +4,7 @@ PYTHON ?= python3
 PIP_ARGS ?=
 DEMO_ARGS ?=
 TEST_ARGS ?=
+BENCH ?=
 BIN := .venv/bin
 export PYTHONUNBUFFERED := 1
 
@@ -50,8 +51,8 @@ format: .venv ## mend what the tools can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv weights assets ## measure what the project promises (docs/benchmarks.md)
-	$(BIN)/python -m tests.benchmarks
+bench: .venv weights assets ## measure what the project promises (docs/benchmarks.md; BENCH="geometry demo" picks)
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 faults: .venv ## kill brokers and processes for long (the suite holds a short form)
 	TUANBIEN_FAULTS=long $(BIN)/python -m pytest -ra tests/faults $(TEST_ARGS)

@@ -13,6 +13,7 @@ wide is u = 959.5. Angles are degrees: yaw clockwise from true north, pitch nega
 horizon, roll positive right side down.
 """
 
+import math
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -43,6 +44,11 @@ class Camera(NamedTuple):
     cy_px: float
     model: str | None  # None: pinhole | "brown": k1 k2 p1 p2 k3 | "fisheye": k1 k2 k3 k4
     distortion: tuple[float, ...]
+
+    def zoomed(self, hfov_deg: float) -> "Camera":
+        """Return the camera at another horizontal field of view, the picture's shape kept."""
+        fx_px = self.width_px / 2.0 / math.tan(math.radians(hfov_deg / 2.0))
+        return self._replace(fx_px=fx_px, fy_px=self.fy_px * fx_px / self.fx_px)
 
 
 class Pose(NamedTuple):

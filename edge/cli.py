@@ -13,15 +13,24 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from edge.address import BrokerAddress, without_password
+from edge.calibration.command import FOCAL, SIGMA_PX, Wish
+from edge.calibration.command import run as run_calibration
+from edge.calibration.landmarks import LEAST_SIGMA_PX, MOST_SIGMA_PX
 from edge.config import DeviceConfig, load_device
 from edge.detector import YoloDetector
 from edge.frames import Clock, LiveSource, open_source
-from edge.messages import RefusedError, UtcTime, encode
+from edge.messages import RefusedError, UtcTime, encode, to_builtins
+from edge.onvif import topics
+from edge.onvif_bridge import OnvifBridge, run_bridge
 from edge.pipeline import check_shape, run
 from edge.publisher import FilePublisher, MqttPublisher
+from edge.subscriber import MqttSubscriber
 from edge.survey import features, locate, summary
+from edge.telemetry import read_telemetry
+from edge.telemetry.telling import lines
 from edge.weights import DEFAULT, cache_folder, find_weights
 
 DRAIN_S: Final = 30.0
@@ -80,6 +89,38 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("v", type=float, metavar="V", help="down")
     where.set_defaults(command=_locate)
 
+    fit = commands.add_parser("calibrate", help="fit the camera to surveyed landmarks")
+    fit.add_argument("device", type=Path, metavar="DEVICE.toml")
+    fit.add_argument("landmarks", type=Path, metavar="LANDMARKS.csv")
+    fit.add_argument("--out", type=Path, metavar="FITTED.toml", help="write a new device file")
+    fit.add_argument("--frame", type=Path, metavar="FRAME.jpg", help="what to draw on")
+    fit.add_argument("--picture", type=Path, metavar="OUT.jpg", help="draw the fit on the frame")
+    fit.add_argument(
+        "--sigma-px",
+        type=_sigma_px,
+        default=SIGMA_PX,
+        metavar="PX",
+        help="error of the landmarks' pixels, where the file says none (default: %(default)s)",
+    )
+    fit.add_argument(
+        "--focal", choices=FOCAL, default=FOCAL[0], help="auto: fit it from 6 landmarks on"
+    )
+    fit.add_argument("--k1", action="store_true", help="fit distortion, from 8 landmarks on")
+    fit.add_argument(
+        "--homography", action="store_true", help="of flat ground, without the camera's height"
+    )
+    fit.set_defaults(command=_calibrate)
+
+    log = commands.add_parser("telemetry", help="read a flight log, one JSON line a sample")
+    log.add_argument("file", type=Path, metavar="FILE")
+    log.add_argument(
+        "--zone",
+        type=_zone,
+        metavar="NAME",
+        help="time zone of a DJI subtitle's clock, such as Asia/Ho_Chi_Minh (default: unknown)",
+    )
+    log.set_defaults(command=_telemetry)
+
     weights = commands.add_parser("weights", help="fetch weights ahead of time")
     weights.add_argument("names", nargs="*", default=[DEFAULT], metavar="NAME")
     weights.add_argument("--to", type=Path, metavar="DIR", help="default: the cache folder")
@@ -89,6 +130,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> int:
     config = load_device(arguments.device)
+    if config.source.onvif is not None:
+        return _bridge(config, config.source.onvif, arguments)
     clock = partial(UtcTime.read_clock, offset_s=arguments.clock_offset_s)
     boot_id = secrets.token_hex(4)
     stop = threading.Event()
@@ -101,6 +144,7 @@ def _run(arguments: argparse.Namespace) -> int:
             base=config.base,
             start_at=arguments.start_at,
             loop=arguments.loop,
+            flight=config.flight,
         )
         rest.callback(source.close)
         detector = YoloDetector(config.detector, config.camera, base=config.base)
@@ -120,16 +164,13 @@ def _run(arguments: argparse.Namespace) -> int:
             most_frames=arguments.frames,
             live=isinstance(source, LiveSource),
         )
-        # A recording that ends by itself has time to be handed over; a signal has not.
-        deadline_s = time.monotonic() + DRAIN_S
-        while sink.queue_depth and time.monotonic() < deadline_s and not stop.wait(_LOOK_EVERY_S):
-            pass
-        undelivered = sink.close(FAREWELL_S)
+        undelivered = _finish(sink, stop)
     said = {
         "frames": done.frames,
         "frames_skipped": source.frames_skipped,
         "frames_bad": done.frames_bad,
         "detections": done.detections,
+        "frames_unposed": done.frames_unposed,
         "dropped": done.dropped,
         "seconds": round(done.seconds, 3),
         "fps": round(done.fps, 2),
@@ -137,11 +178,63 @@ def _run(arguments: argparse.Namespace) -> int:
         "overflowed": sink.overflowed,
     }
     print(json.dumps(said))
-    missed = undelivered + sink.overflowed
+    _refuse_missed(config, undelivered + sink.overflowed, stop)
+    return 0
+
+
+def _bridge(config: DeviceConfig, prefix: str, arguments: argparse.Namespace) -> int:
+    """Run a device whose camera does the seeing."""
+    if arguments.fast or arguments.loop or arguments.start_at is not None:
+        msg = f"{config.path}: --fast, --loop and --start-at are for recordings, not for a camera"
+        raise RefusedError(msg)
+    clock = partial(UtcTime.read_clock, offset_s=arguments.clock_offset_s)
+    boot_id = secrets.token_hex(4)
+    stop = threading.Event()
+    bridge = OnvifBridge(config, boot_id=boot_id, simulated=arguments.simulated)
+    with ExitStack() as rest:
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            rest.enter_context(_on_signal(signal_number, lambda *_: stop.set()))
+        sink = _sink(config, arguments.out, boot_id=boot_id, clock=clock)
+        rest.callback(sink.close, 0.0)
+        source = MqttSubscriber(
+            config.source.onvif_broker or config.broker_url,
+            topics(prefix, config.source.onvif_module),
+            client_id=f"tuanbien-{config.device_id}-{boot_id}-onvif",
+            clock=clock,
+        )
+        rest.callback(source.close)
+        seconds = run_bridge(
+            bridge, source, sink, clock=clock, stop=stop, most_frames=arguments.frames
+        )
+        undelivered = _finish(sink, stop)
+    said = {
+        **to_builtins(bridge.counts),
+        "dropped": dict(+bridge.teller.dropped),
+        "unheard": source.overflowed,
+        "seconds": round(seconds, 3),
+        "undelivered": undelivered,
+        "overflowed": sink.overflowed,
+    }
+    print(json.dumps(said))
+    _refuse_missed(config, undelivered + sink.overflowed, stop)
+    return 0
+
+
+def _finish(sink: MqttPublisher | FilePublisher, stop: threading.Event) -> int:
+    """Hand over what waits; return how many messages were not taken.
+
+    What ends by itself has time for that; after a signal there is none.
+    """
+    deadline_s = time.monotonic() + DRAIN_S
+    while sink.queue_depth and time.monotonic() < deadline_s and not stop.wait(_LOOK_EVERY_S):
+        pass
+    return sink.close(FAREWELL_S)
+
+
+def _refuse_missed(config: DeviceConfig, missed: int, stop: threading.Event) -> None:
     if missed and not stop.is_set():
         msg = f"{BrokerAddress.parse(config.broker_url)} did not take {missed} messages"
         raise RefusedError(msg)
-    return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -150,7 +243,7 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.geojson is not None:
         _write(arguments.geojson, encode(features(config)))
     try:
-        if not arguments.no_video:
+        if not arguments.no_video and config.source.onvif is None:
             said["picture"] = _look(config)
     finally:
         # The errors at each distance are worth knowing before the camera hangs there.
@@ -161,6 +254,39 @@ def _check(arguments: argparse.Namespace) -> int:
 def _locate(arguments: argparse.Namespace) -> int:
     config = load_device(arguments.device)
     print(json.dumps(locate(config, arguments.u, arguments.v)))
+    return 0
+
+
+def _calibrate(arguments: argparse.Namespace) -> int:
+    if (arguments.frame is None) != (arguments.picture is None):
+        print("tuanbien edge calibrate: --frame and --picture need each other", file=sys.stderr)
+        return 2
+    if arguments.homography and arguments.out is not None:
+        print("tuanbien edge calibrate: --homography writes no device file", file=sys.stderr)
+        return 2
+    wish = Wish(
+        device=arguments.device,
+        landmarks=arguments.landmarks,
+        out=arguments.out,
+        frame=arguments.frame,
+        picture=arguments.picture,
+        sigma_px=arguments.sigma_px,
+        focal=arguments.focal,
+        with_k1=arguments.k1,
+        homography=arguments.homography,
+    )
+    print(json.dumps(run_calibration(wish), ensure_ascii=False))
+    return 0
+
+
+def _telemetry(arguments: argparse.Namespace) -> int:
+    log = read_telemetry(arguments.file, zone=arguments.zone)
+    for line in lines(log):
+        print(json.dumps(line))
+    for reason, count in log.skipped.items():
+        _say(f"{arguments.file}: left out {count} {reason}")
+    for note in log.notes:
+        _say(f"{arguments.file}: {note}")
     return 0
 
 
@@ -222,6 +348,25 @@ def _time(text: str) -> UtcTime:
         return UtcTime.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _sigma_px(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not LEAST_SIGMA_PX <= value <= MOST_SIGMA_PX:
+        msg = f"{text!r} is not within {LEAST_SIGMA_PX:g} to {MOST_SIGMA_PX:g} px"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        msg = f"{text!r} is no time zone"
+        raise argparse.ArgumentTypeError(msg) from error
 
 
 def _count(text: str) -> int:

@@ -1,6 +1,7 @@
 """One device on disk: `device.toml` to a checked `DeviceConfig`."""
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,8 @@ from msgspec import Meta, Struct
 
 from edge.address import BrokerAddress
 from edge.camera import Camera, Pose, PoseSigma
-from edge.georeference import Ground
+from edge.geoid import undulation_m
+from edge.ground import Ground, GroundModel
 from edge.messages import (
     FUSION,
     Fraction,
@@ -23,6 +25,7 @@ from edge.messages import (
     RefusedError,
     SensorKind,
 )
+from edge.telemetry import Mounting, Telemetry, read_telemetry
 
 Pixels = Annotated[int, Meta(ge=16, le=32768)]
 Height = Annotated[float, Meta(ge=-1000.0, le=100_000.0)]
@@ -31,12 +34,17 @@ FieldOfView = Annotated[float, Meta(gt=0.0, lt=180.0)]
 Yaw = Annotated[float, Meta(ge=-360.0, le=360.0)]
 Pitch = Annotated[float, Meta(ge=-90.0, le=90.0)]
 Roll = Annotated[float, Meta(ge=-180.0, le=180.0)]
+Seconds = Annotated[float, Meta(ge=-1e6, le=1e6)]
+TileCount = Annotated[int, Meta(ge=1, le=16)]
 
 _COEFFICIENTS: Final = {"brown": (4, 5), "fisheye": (4,)}
-_ELLIPSOIDAL: Final = (
-    "is a height above sea level, which needs a geoid that this version does not carry; "
-    "give the height above the WGS 84 ellipsoid as alt_m"
-)
+# One or more levels of a topic: no wildcard, nothing empty.
+_TOPIC_LEVELS: Final = re.compile(r"[^+#/\x00-\x1f]+(/[^+#/\x00-\x1f]+)*")
+# One sigma of the ground's height where the file says none: of a survey, of an elevation model.
+_FLAT_SIGMA_M: Final = 2.0
+_DEM_SIGMA_M: Final = 5.0
+# Nobody mounts a camera so far askew on its gimbal: it is a pose in the wrong place.
+_MOST_OFFSET_DEG: Final = 30.0
 
 
 class DeviceConfigError(RefusedError):
@@ -56,10 +64,14 @@ class Device(_Table, frozen=True, kw_only=True):
 
 
 class SourceConfig(_Table, frozen=True, kw_only=True):
-    """Where its pictures come from."""
+    """Where its pictures come from, or what an ONVIF camera found in them: one of the two."""
 
-    video: str | Annotated[int, Meta(ge=0, le=99)]
-    telemetry: str | None = None
+    video: str | Annotated[int, Meta(ge=0, le=99)] | None = None
+    onvif: str | None = None  # topic prefix of a camera that sends metadata over MQTT
+    onvif_module: str | None = None  # of its analytics modules, only this one
+    onvif_broker: str | None = None  # where it sends; None: to [broker] url
+    telemetry: Annotated[str, Meta(min_length=1)] | None = None  # a drone's flight log
+    telemetry_offset_s: Seconds = 0.0  # into the log, where the video begins
     fps: Annotated[float, Meta(gt=0.0, le=240.0)] | None = None  # of a folder of pictures
 
 
@@ -71,6 +83,9 @@ class DetectorConfig(_Table, frozen=True, kw_only=True):
     confidence: Fraction = 0.25
     pixel_sigma: PixelSigma = 3.0  # px, one sigma of the ground-contact point
     imgsz: Annotated[int, Meta(ge=32, le=4096)] = 640  # longer side of what the model sees, px
+    tiles: Literal["auto"] | tuple[TileCount, TileCount] = (1, 1)  # columns, rows
+    tile_overlap: Annotated[float, Meta(ge=0.1, le=0.5)] = 0.2  # of neighbours, share of a tile
+    invert: bool = False  # the model sees the negative: people paler than the ground turn dark
     tracker: Literal["bytetrack", "botsort", "ocsort"] = "bytetrack"
     backend: Literal["auto", "torch", "openvino"] = "auto"
 
@@ -123,16 +138,27 @@ class SigmaConfig(_Table, frozen=True, kw_only=True):
     roll_deg: NotNegative = 1.0
 
 
-class MountConfig(_Table, frozen=True, kw_only=True):
-    """Where the lens is and where it looks."""
+class GimbalConfig(_Table, frozen=True, kw_only=True):
+    """Absolute angles at which a drone's camera was locked, where its log has none."""
 
-    lat: Lat
-    lon: Lon
+    yaw_deg: Yaw
+    pitch_deg: Pitch
+    roll_deg: Roll = 0.0
+
+
+class MountConfig(_Table, frozen=True, kw_only=True):
+    """Where the lens is and where it looks; beside telemetry, what to add to that."""
+
+    lat: Lat | None = None  # None: the telemetry says it
+    lon: Lon | None = None
     alt_m: Height | None = None
-    alt_msl_m: float | None = None
+    alt_msl_m: Height | None = None
     yaw_deg: Yaw = 0.0
     pitch_deg: Pitch = 0.0
     roll_deg: Roll = 0.0
+    gimbal: GimbalConfig | None = None
+    takeoff_alt_m: Height | None = None  # with the log's heights above the take-off
+    takeoff_alt_msl_m: Height | None = None
     sigma: SigmaConfig = SigmaConfig()
 
 
@@ -140,9 +166,10 @@ class GroundConfig(_Table, frozen=True, kw_only=True):
     """The ground it looks at."""
 
     alt_m: Height | None = None
-    alt_msl_m: float | None = None
-    dem: str | None = None
-    sigma_m: NotNegative = 2.0
+    alt_msl_m: Height | None = None  # one height: this, the one above, or the model below
+    dem: Annotated[str, Meta(min_length=1)] | None = None
+    dem_heights: Literal["msl", "ellipsoid"] | None = None  # what the model counts them from
+    sigma_m: NotNegative | None = None
 
 
 class BrokerConfig(_Table, frozen=True, kw_only=True):
@@ -175,7 +202,8 @@ class DeviceConfig(Struct, frozen=True, kw_only=True):
     camera: Camera
     pose: Pose
     pose_sigma: PoseSigma
-    ground: Ground
+    flight: Telemetry | None  # the pose over time; then `pose` is one of its middle
+    ground: GroundModel
     broker_url: str
 
     @property
@@ -214,20 +242,17 @@ def _checked(path: Path, file: _File) -> DeviceConfig:
         raise ValueError(msg)
     _check_source(file.source)
     _check_camera(file.camera)
-    _check_labels(file.detector.labels)
-    _check_broker(file.broker.url)
-    alt_m = _ellipsoidal("mount", file.mount.alt_m, file.mount.alt_msl_m)
-    if file.ground.dem is not None:
-        msg = (
-            f"ground.dem = {file.ground.dem!r}: elevation models are not read by this version; "
-            "give the ground's height above the ellipsoid as ground.alt_m"
-        )
-        raise ValueError(msg)
-    ground_alt_m = _ellipsoidal("ground", file.ground.alt_m, file.ground.alt_msl_m)
-    if alt_m <= ground_alt_m:
-        msg = f"mount.alt_m = {alt_m} is not above ground.alt_m = {ground_alt_m}"
-        raise ValueError(msg)
+    _check_labels(file.detector.labels, by_name=file.source.onvif is not None)
+    _check_broker("broker.url", file.broker.url)
+    if file.source.onvif_broker is not None:
+        _check_broker("source.onvif_broker", file.source.onvif_broker)
     mount = file.mount
+    if file.source.telemetry is None:
+        flight, pose = None, _mounted(mount)
+        lens_alt_m = pose.alt_m
+    else:
+        flight, pose = _flown(path.parent / file.source.telemetry, file.source, mount)
+        lens_alt_m = math.inf  # it changes
     return DeviceConfig(
         path=path,
         device_id=file.device.id,
@@ -236,9 +261,10 @@ def _checked(path: Path, file: _File) -> DeviceConfig:
         source=file.source,
         detector=file.detector,
         camera=file.camera.camera(),
-        pose=Pose(mount.lat, mount.lon, alt_m, mount.yaw_deg, mount.pitch_deg, mount.roll_deg),
+        pose=pose,
         pose_sigma=PoseSigma(*msgspec.structs.astuple(mount.sigma)),
-        ground=Ground(alt_m=ground_alt_m, sigma_m=file.ground.sigma_m),
+        flight=flight,
+        ground=_ground(path.parent, file.ground, pose, lens_alt_m),
         broker_url=file.broker.url,
     )
 
@@ -247,11 +273,19 @@ def _check_source(source: SourceConfig) -> None:
     if source.video == "":
         msg = "source.video is empty"
         raise ValueError(msg)
-    if source.telemetry is not None:
-        msg = (
-            f"source.telemetry = {source.telemetry!r}: telemetry is not read by this version; "
-            "give the pose of a hovering drone in [mount]"
-        )
+    if (source.video is None) == (source.onvif is None):
+        msg = "source needs either video or onvif, and not both"
+        raise ValueError(msg)
+    for name, level in (("onvif", source.onvif), ("onvif_module", source.onvif_module)):
+        if level is not None and not _TOPIC_LEVELS.fullmatch(level):
+            msg = f"source.{name} = {level!r} is no part of an MQTT topic"
+            raise ValueError(msg)
+    if source.onvif is None and (source.onvif_module or source.onvif_broker):
+        msg = "source.onvif_module and source.onvif_broker need source.onvif, the topic prefix"
+        raise ValueError(msg)
+    live = not isinstance(source.video, str) or "://" in source.video
+    if source.telemetry is not None and live:
+        msg = f"source.telemetry = {source.telemetry!r} goes with a recording, not with a live one"
         raise ValueError(msg)
 
 
@@ -271,32 +305,129 @@ def _check_camera(camera: CameraConfig) -> None:
         raise ValueError(msg)
 
 
-def _check_broker(url: str) -> None:
+def _check_broker(field: str, url: str) -> None:
     try:
         BrokerAddress.parse(url)
     except RefusedError as error:
-        msg = f"broker.url: {error}"
+        msg = f"{field}: {error}"
         raise ValueError(msg) from error
 
 
-def _check_labels(labels: Mapping[str, str] | None) -> None:
+def _check_labels(labels: Mapping[str, str] | None, *, by_name: bool) -> None:
     if labels is not None and not labels:
         msg = "detector.labels is empty, so it would see nothing; leave it out to see all classes"
         raise ValueError(msg)
     for number in labels or {}:
-        if not (number.isascii() and number.isdigit()):
+        if not by_name and not (number.isascii() and number.isdigit()):
             msg = f"detector.labels: {number!r} is not a class number"
             raise ValueError(msg)
 
 
-def _ellipsoidal(table: str, alt_m: float | None, alt_msl_m: float | None) -> float:
-    if alt_msl_m is not None:
-        msg = f"{table}.alt_msl_m = {alt_msl_m} {_ELLIPSOIDAL}"
+def _mounted(mount: MountConfig) -> Pose:
+    """Return the pose of what stands still."""
+    if mount.lat is None or mount.lon is None:
+        msg = f"mount.{'lat' if mount.lat is None else 'lon'} is missing"
         raise ValueError(msg)
-    if alt_m is None:
+    for field in ("gimbal", "takeoff_alt_m", "takeoff_alt_msl_m"):
+        if getattr(mount, field) is not None:
+            msg = f"mount.{field} adds to source.telemetry, and there is none"
+            raise ValueError(msg)
+    place = Pose(mount.lat, mount.lon, 0.0, mount.yaw_deg, mount.pitch_deg, mount.roll_deg)
+    return place._replace(alt_m=_ellipsoidal("mount", mount.alt_m, mount.alt_msl_m, place))
+
+
+def _flown(path: Path, source: SourceConfig, mount: MountConfig) -> tuple[Telemetry, Pose]:
+    """Read what was flown; return it and the pose that `check` and `locate` stand at.
+
+    The place and height of [mount] mean nothing then: the log says where the lens was.
+    """
+    offset_deg = mount.yaw_deg, mount.pitch_deg, mount.roll_deg
+    for name, part_deg in zip(("yaw_deg", "pitch_deg", "roll_deg"), offset_deg, strict=True):
+        if abs(part_deg) > _MOST_OFFSET_DEG:
+            msg = (
+                f"mount.{name} = {part_deg} would turn the camera on its gimbal, because "
+                f"source.telemetry gives the pose; more than {_MOST_OFFSET_DEG:g} is no offset "
+                "(mount.gimbal is for angles that a log lacks)"
+            )
+            raise ValueError(msg)
+    try:
+        log = read_telemetry(path)
+        place = log.middle_pose()
+    except RefusedError as error:
+        msg = f"source.telemetry: {error}"
+        raise ValueError(msg) from error
+    takeoff_alt_m, fixed = None, mount.gimbal
+    if mount.takeoff_alt_m is not None or mount.takeoff_alt_msl_m is not None:
+        takeoff_alt_m = _ellipsoidal(
+            "mount.takeoff", mount.takeoff_alt_m, mount.takeoff_alt_msl_m, place
+        )
+    flight = log.mounted(
+        Mounting(
+            offset_deg=offset_deg,
+            fixed_deg=None if fixed is None else (fixed.yaw_deg, fixed.pitch_deg, fixed.roll_deg),
+            takeoff_alt_m=takeoff_alt_m,
+            begins_s=source.telemetry_offset_s,
+        )
+    )
+    return flight, flight.middle_pose()
+
+
+def _ground(base: Path, ground: GroundConfig, lens: Pose, lens_alt_m: float) -> GroundModel:
+    """Open the elevation model or level the ground; the lens must be above it."""
+    if ground.dem is None:
+        if ground.dem_heights is not None:
+            msg = "ground.dem_heights says what ground.dem counts from, and there is no ground.dem"
+            raise ValueError(msg)
+        alt_m = _ellipsoidal("ground", ground.alt_m, ground.alt_msl_m, lens)
+        if lens_alt_m <= alt_m:
+            msg = f"mount.alt_m = {lens_alt_m} is not above ground.alt_m = {alt_m}"
+            raise ValueError(msg)
+        return Ground(alt_m, _FLAT_SIGMA_M if ground.sigma_m is None else ground.sigma_m)
+    if ground.alt_m is not None or ground.alt_msl_m is not None:
+        msg = "ground needs one height: alt_m, alt_msl_m or dem"
+        raise ValueError(msg)
+    from edge.terrain import Terrain  # noqa: PLC0415 - heavy, and flat ground does without
+
+    try:
+        terrain = Terrain.open(
+            base / ground.dem,
+            sigma_m=_DEM_SIGMA_M if ground.sigma_m is None else ground.sigma_m,
+            heights=ground.dem_heights or "msl",
+        )
+        under_m = float(terrain.alt_m_at(lat=[lens.lat], lon=[lens.lon])[0])
+    except RefusedError as error:
+        msg = f"ground.dem: {error}"
+        raise ValueError(msg) from error
+    if math.isnan(under_m):
+        msg = (
+            f"ground.dem = {ground.dem!r} has no height at latitude {lens.lat}, "
+            f"longitude {lens.lon}, where the lens is"
+        )
+        raise ValueError(msg)
+    if lens_alt_m <= under_m:
+        msg = (
+            f"the lens at {lens_alt_m:.2f} m above the ellipsoid is not above the ground, which "
+            f"ground.dem = {ground.dem!r} puts at {under_m:.2f} m there"
+        )
+        raise ValueError(msg)
+    return terrain
+
+
+def _ellipsoidal(table: str, alt_m: float | None, alt_msl_m: float | None, lens: Pose) -> float:
+    """Return the height above the ellipsoid; the geoid is taken under the lens."""
+    if alt_m is not None and alt_msl_m is not None:
+        msg = f"{table} needs one height: alt_m or alt_msl_m, and not both"
+        raise ValueError(msg)
+    if alt_m is not None:
+        return alt_m
+    if alt_msl_m is None:
         msg = f"{table}.alt_m is missing"
         raise ValueError(msg)
-    return alt_m
+    try:
+        return alt_msl_m + float(undulation_m(lat=lens.lat, lon=lens.lon))
+    except RefusedError as error:
+        msg = f"{table}.alt_msl_m = {alt_msl_m}: {error}"
+        raise ValueError(msg) from error
 
 
 def _refuse_unmeasurable(value: object, where: str) -> None:

@@ -17,6 +17,7 @@ from edge.address import without_password
 from edge.camera import Pose
 from edge.config import SourceConfig
 from edge.messages import RefusedError, UtcTime
+from edge.telemetry import PoseAt, Telemetry
 
 Clock = Callable[[], UtcTime]
 Image = npt.NDArray[np.uint8]
@@ -50,6 +51,7 @@ class Frame:
     image: Image  # (height, width, 3) blue, green, red
     captured_at: UtcTime
     pose: Pose | None = None  # of the lens at that instant, where it moves; None: as mounted
+    flown: PoseAt | None = None  # the same from a flight log, or why it has none
 
 
 class FrameSource(Protocol):
@@ -76,6 +78,7 @@ def open_source(  # noqa: PLR0913 - one place where every kind of source is made
     base: Path,
     start_at: UtcTime | None = None,
     loop: bool = False,
+    flight: Telemetry | None = None,
 ) -> "RecordedSource | LiveSource":
     """Open what `[source] video` names.
 
@@ -86,12 +89,16 @@ def open_source(  # noqa: PLR0913 - one place where every kind of source is made
         base: The folder that a path is relative to.
         start_at: When a recording's first picture was taken; None: now.
         loop: Begin a recording again at its end, its time running on.
+        flight: The log of the drone that took a recording.
 
     Raises:
         SourceError: A recording is missing or cannot be read. A live stream that is down is no
             error: it is tried again and again.
     """
     video = source.video
+    if video is None:
+        msg = f"source.onvif = {source.onvif!r}: an ONVIF camera sends what it found, no pictures"
+        raise SourceError(msg)
     if isinstance(video, str) and video.startswith(STREAMS):
         return LiveSource(video, clock=clock)
     if isinstance(video, str) and "://" in video:
@@ -105,7 +112,9 @@ def open_source(  # noqa: PLR0913 - one place where every kind of source is made
         msg = f"{path}: there is no such video file or folder of pictures"
         raise SourceError(msg)
     recording = Folder(path, source.fps or DEFAULT_FOLDER_FPS) if path.is_dir() else Video(path)
-    return RecordedSource(recording, clock=clock, fast=fast, start_at=start_at, loop=loop)
+    return RecordedSource(
+        recording, clock=clock, fast=fast, start_at=start_at, loop=loop, flight=flight
+    )
 
 
 class Recording(Protocol):
@@ -199,7 +208,7 @@ class Folder:
 class RecordedSource:
     """A recording played at its own pace, like a camera, or as fast as it decodes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a recording is and how it is played
         self,
         recording: Recording,
         *,
@@ -207,12 +216,14 @@ class RecordedSource:
         fast: bool,
         start_at: UtcTime | None,
         loop: bool,
+        flight: Telemetry | None = None,
     ) -> None:
         self._recording = recording
         self._clock = clock
         self._fast = fast
         self._start_at = start_at
         self._loop = loop
+        self._flight = flight
         self.frames_skipped = 0  # those there was no time for
         self._closed = threading.Event()
         self._read_at: UtcTime | None = None
@@ -241,7 +252,8 @@ class RecordedSource:
                     return
                 any_frame = True
                 self._read_at = self._clock()
-                yield Frame(image, start_at.after(round_s + media_s))
+                flown = None if self._flight is None else self._flight.at(media_s)
+                yield Frame(image, start_at.after(round_s + media_s), flown=flown)
             if not self._loop or not any_frame:
                 return
             round_s += media_s + self._recording.frame_s

@@ -1,7 +1,7 @@
 """Place pixels on the ground, each with its error. Pure geometry: no video, no clock.
 
-The ground is flat in the surveyor's sense: everywhere at the same height above the ellipsoid.
-Near the lens that is a plane; far away it bends down with the Earth (DOMAIN.md 4.1, 4.2).
+Where a ray meets the ground is `edge.ground`, how far off that may be `edge.uncertainty` and, at
+grazing angles and on hills, `edge.sweep`.
 """
 
 from functools import lru_cache
@@ -10,42 +10,27 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
-import pymap3d
 
-from edge.camera import (
-    BoolArray,
-    Camera,
-    FloatArray,
-    Pose,
-    PoseSigma,
-    enu_from_camera,
-    rays_camera,
-    rays_enu,
-)
+from edge.camera import BoolArray, Camera, FloatArray, Pose, PoseSigma, rays_enu
+from edge.ground import Ground, GroundModel, Hits, meet
 from edge.messages import CovM2, Polygon
+from edge.sweep import GRAZING_DEG, in_step, must_sweep, second_moment
+from edge.uncertainty import first_order, sources, tilts
 
-METHOD: Final = "flat"
-# Flatter than this the error is no ellipse any more: it has a long tail away from the lens.
-GRAZING_DEG: Final = 10.0
-# Nearer to the horizon than this, refraction alone moves the hit by more than its distance.
-HORIZON_DEG: Final = 0.1
+__all__ = ["Ground", "GroundModel", "Placed", "Places", "footprint", "place", "place_many"]
+
+Index = npt.NDArray[np.intp]
+
+FLAT: Final = "flat"
+DEM: Final = "dem"
 # The footprint ends where the view gets flatter than this (57 lens heights away).
 FOOTPRINT_DEG: Final = 1.0
 
-_SEMI_MAJOR_M: Final = 6378137.0
-_SEMI_MINOR_M: Final = 6356752.314245179
-_SMALL_TURN_DEG: Final = 1e-4
-_NEWTON_STEPS: Final = 1
+# So many pixels at a time stay in the processor's cache.
+_CHUNK: Final = 4096
 _FOOTPRINT_COLUMNS: Final = 65
 _FOOTPRINT_ROWS: Final = 129
 _LEAST_CORNERS: Final = 3
-
-
-class Ground(NamedTuple):
-    """The ground's height above the ellipsoid and its one sigma."""
-
-    alt_m: float
-    sigma_m: float
 
 
 class Placed(NamedTuple):
@@ -58,41 +43,32 @@ class Placed(NamedTuple):
     cov_bias_m2: CovM2  # the part of it that all pixels of this camera share: pose and ground
     slant_m: float
     grazing: bool  # the ray meets the ground at under 10 degrees: its error is one-sided
+    method: str  # "flat" | "dem": the kind of ground it was placed on
 
 
-class _Hits(NamedTuple):
-    """Where rays meet the ground; only rows of `ok` mean anything."""
+class Places(NamedTuple):
+    """Pixels on the ground, as arrays. Where not `ok`, numbers are nan: there is no place."""
 
-    ok: BoolArray  # (N,)
-    rays: FloatArray  # (N, 3) unit, in east, north, up at the lens
+    ok: BoolArray  # (N,) False at and above the horizon, and where no ground is known
     lat: FloatArray  # (N,)
     lon: FloatArray  # (N,)
+    alt_m: FloatArray  # (N,)
+    cov_m2: FloatArray  # (N, 2, 2) east, north
+    cov_bias_m2: FloatArray  # (N, 2, 2)
     slant_m: FloatArray  # (N,)
-    up: FloatArray  # (N, 3) the vertical at the hit, in east, north, up at the lens
-    steepness: FloatArray  # (N,) sine of the angle between ray and ground
-
-    def rows(self, index: npt.NDArray[np.intp]) -> "_Hits":
-        """Return only these hits."""
-        return _Hits(
-            self.ok[index],
-            self.rays[index],
-            self.lat[index],
-            self.lon[index],
-            self.slant_m[index],
-            self.up[index],
-            self.steepness[index],
-        )
+    grazing: BoolArray  # (N,)
 
 
-def place(  # noqa: PLR0913 - a position has that many causes
+def place_many(  # noqa: PLR0913 - a position has that many causes
     pixels_uv: FloatArray,
     camera: Camera,
     pose: Pose,
     sigma: PoseSigma,
-    ground: Ground,
+    ground: GroundModel,
     *,
     pixel_sigma_px: float | FloatArray,
-) -> list[Placed | None]:
+    time_shift_m: tuple[float, float] = (0.0, 0.0),
+) -> Places:
     """Intersect the rays through pixels (N, 2) with the ground.
 
     Args:
@@ -101,163 +77,153 @@ def place(  # noqa: PLR0913 - a position has that many causes
         camera: Intrinsics and distortion.
         pose: Where the lens is and where it looks.
         sigma: One sigma of each part of the pose.
-        ground: Its height and one sigma of it.
+        ground: Flat or with hills; knows one sigma of its own height.
         pixel_sigma_px: One sigma along each axis of every contact pixel, or of each, (N,).
+        time_shift_m: One sigma of the lens' place, east and north, for want of a better clock:
+            the platform's velocity times one sigma of the time.
 
     Returns:
-        One entry a pixel; None where it looks at or above the horizon.
+        One entry a pixel. A pose, a sigma or a pixel that is no number places nothing.
     """
     pixels = np.asarray(pixels_uv, dtype=np.float64).reshape(-1, 2)
-    hits = _meet_ground(rays_enu(pixels, camera, pose), pose, ground.alt_m)
-    index = np.flatnonzero(hits.ok)
-    if len(index) == 0:
-        return [None] * len(pixels)
-    seen = hits.rows(index)
-    bias = _shared_covariance(rays_camera(pixels[index], camera), seen, pose, sigma, ground)
-    sigma_px = np.broadcast_to(np.asarray(pixel_sigma_px, dtype=np.float64), len(pixels))[index]
-    total = bias + _pixel_covariance(pixels[index], seen, camera, pose, sigma_px)
-    grazing = seen.steepness < np.sin(np.radians(GRAZING_DEG))
-    placed: list[Placed | None] = [None] * len(pixels)
-    for row, where in enumerate(index):
-        placed[where] = Placed(
-            lat=float(seen.lat[row]),
-            lon=float(seen.lon[row]),
-            alt_m=ground.alt_m,
-            cov_m2=_upper(total[row]),
-            cov_bias_m2=_upper(bias[row]),
-            slant_m=float(seen.slant_m[row]),
-            grazing=bool(grazing[row]),
-        )
-    return placed
+    count = len(pixels)
+    sigma_px = np.broadcast_to(np.asarray(pixel_sigma_px, dtype=np.float64), count)
+    places = _nowhere(count)
+    if not np.isfinite((*pose, *sigma, ground.sigma_m, *time_shift_m)).all():
+        return places
+    shared = sources(pose, sigma, ground.sigma_m, time_shift_m)
+    # A pixel that is no number looks nowhere, and one without a sigma nowhere that can be told.
+    finite = np.isfinite(pixels).all(axis=1) & np.isfinite(sigma_px)
+    for start in range(0, count, _CHUNK):
+        some = np.flatnonzero(finite[start : start + _CHUNK]) + start
+        rays = np.ascontiguousarray(rays_enu(pixels[some], camera, pose).T)
+        hits = meet(rays, pose, ground)
+        if not hits.ok.all():
+            some, hits = some[hits.ok], hits.at(np.flatnonzero(hits.ok))
+        turned = tilts(pixels[some], hits.rays, camera, pose, sigma_px[some])
+        total, bias = first_order(hits, turned, shared)
+        swept = np.flatnonzero(must_sweep(hits, turned, shared, ground))
+        if len(swept):
+            wide = second_moment(hits.at(swept), turned.at(swept), shared, pose, ground)
+            bias[:, swept] = in_step(bias[:, swept], total[:, swept], wide)
+            total[:, swept] = wide
+        _write(places, some, hits, total, bias)
+    return places
+
+
+def _nowhere(count: int) -> Places:
+    lat, lon, alt_m, slant_m = np.full((4, count), np.nan)
+    whole, shared = np.full((2, count, 2, 2), np.nan)
+    ok, grazing = np.zeros((2, count), dtype=np.bool_)
+    return Places(ok, lat, lon, alt_m, whole, shared, slant_m, grazing)
+
+
+def _write(places: Places, index: Index, hits: Hits, total: FloatArray, bias: FloatArray) -> None:
+    """Write hits, all of them ok, into the rows of their pixels, which ascend."""
+    rows: Index | slice = index
+    if len(index) and index[-1] - index[0] == len(index) - 1:
+        rows = slice(index[0], index[-1] + 1)  # an unbroken run is written much faster
+    places.ok[rows] = True
+    places.grazing[rows] = hits.steepness < np.sin(np.radians(GRAZING_DEG))
+    for whole, part in zip(
+        (places.lat, places.lon, places.alt_m, places.slant_m),
+        (hits.lat, hits.lon, hits.alt_m, hits.slant_m),
+        strict=True,
+    ):
+        whole[rows] = part
+    for matrices, (var_east, cov, var_north) in (
+        (places.cov_m2, total),
+        (places.cov_bias_m2, bias),
+    ):
+        matrices[rows, 0, 0], matrices[rows, 1, 1] = var_east, var_north
+        matrices[rows, 0, 1] = matrices[rows, 1, 0] = cov
+
+
+def place(  # noqa: PLR0913 - a position has that many causes
+    pixels_uv: FloatArray,
+    camera: Camera,
+    pose: Pose,
+    sigma: PoseSigma,
+    ground: GroundModel,
+    *,
+    pixel_sigma_px: float | FloatArray,
+    time_shift_m: tuple[float, float] = (0.0, 0.0),
+) -> list[Placed | None]:
+    """Place a handful of pixels: `place_many`, one entry a pixel, None where there is no place."""
+    places = place_many(
+        pixels_uv,
+        camera,
+        pose,
+        sigma,
+        ground,
+        pixel_sigma_px=pixel_sigma_px,
+        time_shift_m=time_shift_m,
+    )
+    method = FLAT if isinstance(ground, Ground) else DEM
+    return [_placed(places, row, method) if ok else None for row, ok in enumerate(places.ok)]
 
 
 @lru_cache(maxsize=16)
-def footprint(camera: Camera, pose: Pose, ground: Ground) -> Polygon | None:
+def footprint(camera: Camera, pose: Pose, ground: GroundModel) -> Polygon | None:
     """Outline the ground that the picture shows, its far edge cut where the view gets flat.
 
     Returns:
         A closed GeoJSON ring, counter-clockwise; None where the picture shows no ground.
     """
+    if not np.isfinite(pose).all():
+        return None
     across = np.linspace(-0.5, camera.width_px - 0.5, _FOOTPRINT_COLUMNS)
     down = np.linspace(-0.5, camera.height_px - 0.5, _FOOTPRINT_ROWS)
     pixels = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
-    hits = _meet_ground(rays_enu(pixels, camera, pose), pose, ground.alt_m)
-    clear = hits.ok & (hits.steepness > np.sin(np.radians(FOOTPRINT_DEG)))
-    seen = np.flatnonzero(clear)
-    if len(seen) < _LEAST_CORNERS:
-        return None
-    east_north_m = (hits.rays * hits.slant_m[:, None])[seen, :2]
-    corners = cv2.convexHull(east_north_m.astype(np.float32), clockwise=False, returnPoints=False)
+    hits = meet(rays_enu(pixels, camera, pose).T, pose, ground)
+    if isinstance(ground, Ground):
+        corners = _hull(hits)
+    else:
+        corners = _far_and_near(hits.ok.reshape(_FOOTPRINT_ROWS, _FOOTPRINT_COLUMNS))
     if len(corners) < _LEAST_CORNERS:
         return None
-    index = seen[np.asarray(corners, dtype=np.intp).ravel()]
-    ring = [(round(float(hits.lon[i]), 7), round(float(hits.lat[i]), 7)) for i in index]
+    lon, lat = np.round(hits.lon[corners], 7), np.round(hits.lat[corners], 7)
+    if np.sum(lon * (np.roll(lat, -1) - np.roll(lat, 1))) < 0.0:
+        lon, lat = lon[::-1], lat[::-1]
+    ring = list(zip(lon.tolist(), lat.tolist(), strict=True))
     return Polygon(type="Polygon", coordinates=((*ring, ring[0]),))
 
 
-def _meet_ground(rays: FloatArray, pose: Pose, ground_alt_m: float) -> _Hits:
-    """Follow unit rays (N, 3) from the lens to the surface at one height above the ellipsoid.
+def _hull(hits: Hits) -> Index:
+    """Pick the corners of what is seen of flat ground: a quadrangle, cut off by a line."""
+    seen = np.flatnonzero(hits.ok & (hits.steepness > np.sin(np.radians(FOOTPRINT_DEG))))
+    if len(seen) < _LEAST_CORNERS:
+        return seen
+    east_north_m = (hits.rays * hits.slant_m).T[seen, :2]
+    corners = cv2.convexHull(east_north_m.astype(np.float32), returnPoints=False)
+    return seen[np.asarray(corners, dtype=np.intp).ravel()]
 
-    That surface is nearly the ellipsoid with both axes longer by the height: its first
-    intersection starts Newton's method on the true height.
+
+def _far_and_near(ok: BoolArray) -> Index:
+    """Pick the uppermost and the lowest hit of each of the picture's columns, in a ring.
+
+    Hills end where they meet the sky. Valleys behind a ridge, hidden between what is near and
+    what is far, do count as seen: one ring cannot tell them.
     """
-    count = len(rays)
-    lens = np.array(pymap3d.geodetic2ecef(pose.lat, pose.lon, pose.alt_m), dtype=np.float64)
-    ecef_from_enu = _ecef_from_enu(pose.lat, pose.lon)
-    directions = rays @ ecef_from_enu.T
-    axes = np.array((_SEMI_MAJOR_M, _SEMI_MAJOR_M, _SEMI_MINOR_M)) + ground_alt_m
-    scaled_lens, scaled_rays = lens / axes, directions / axes
-    a = np.sum(scaled_rays**2, axis=1)
-    half_b = scaled_rays @ scaled_lens
-    c = float(scaled_lens @ scaled_lens) - 1.0
-    discriminant = half_b**2 - a * c
-    ok = (discriminant > 0.0) & (half_b < 0.0) & (c > 0.0)
-    root = np.sqrt(np.where(ok, discriminant, 0.0))
-    slant_m = np.where(ok, c / np.where(ok, root - half_b, 1.0), 0.0)
-    lat, lon, up = np.zeros(count), np.zeros(count), np.zeros((count, 3))
-    up[:, 2] = 1.0
-    steepness = np.zeros(count)
-    for step in range(_NEWTON_STEPS + 1):
-        points = lens + directions * slant_m[:, None]
-        lat, lon, alt_m = (
-            np.asarray(part, dtype=np.float64).reshape(count)
-            for part in pymap3d.ecef2geodetic(points[:, 0], points[:, 1], points[:, 2])
-        )
-        up = _up(lat, lon) @ ecef_from_enu
-        steepness = -np.sum(rays * up, axis=1)
-        ok &= steepness > np.sin(np.radians(HORIZON_DEG))
-        if step < _NEWTON_STEPS:
-            slant_m = slant_m + np.where(ok, alt_m - ground_alt_m, 0.0) / np.where(
-                ok, steepness, 1.0
-            )
-    return _Hits(ok, rays, lat, lon, slant_m, up, steepness)
+    columns = np.flatnonzero(ok.any(axis=0))
+    far = np.argmax(ok[:, columns], axis=0)
+    near = len(ok) - 1 - np.argmax(ok[::-1, columns], axis=0)
+    ring = np.concatenate((far * ok.shape[1] + columns, (near * ok.shape[1] + columns)[::-1]))
+    return np.asarray(ring[np.sort(np.unique(ring, return_index=True)[1])], dtype=np.intp)
 
 
-def _shared_covariance(
-    in_camera: FloatArray, hits: _Hits, pose: Pose, sigma: PoseSigma, ground: Ground
-) -> FloatArray:
-    """Return the covariances (N, 2, 2) that pose and ground height put on the hits.
-
-    `in_camera` are the unit rays (N, 3) in the camera frame.
-    """
-    shifts = [
-        _slide(np.broadcast_to(axis * one_sigma, hits.rays.shape), hits)
-        for axis, one_sigma in zip(
-            np.eye(3), (sigma.position_m, sigma.position_m, sigma.alt_m), strict=True
-        )
-    ]
-    for angle in ("yaw_deg", "pitch_deg", "roll_deg"):
-        more = pose._replace(**{angle: getattr(pose, angle) + _SMALL_TURN_DEG})
-        less = pose._replace(**{angle: getattr(pose, angle) - _SMALL_TURN_DEG})
-        turn = (enu_from_camera(more) - enu_from_camera(less)) / (2.0 * _SMALL_TURN_DEG)
-        moved = in_camera @ turn.T * getattr(sigma, angle) * hits.slant_m[:, None]
-        shifts.append(_slide(moved, hits))
-    shifts.append(hits.rays[:, :2] * (-ground.sigma_m / hits.steepness)[:, None])
-    return _outer_sum(shifts)
-
-
-def _pixel_covariance(
-    pixels: FloatArray, hits: _Hits, camera: Camera, pose: Pose, sigma_px: FloatArray
-) -> FloatArray:
-    """Return the covariances (N, 2, 2) that the error of the contact pixels puts on the hits."""
-    shifts = []
-    for axis in np.eye(2):
-        more = rays_enu(pixels + axis / 2.0, camera, pose)
-        less = rays_enu(pixels - axis / 2.0, camera, pose)
-        shifts.append(_slide((more - less) * (sigma_px * hits.slant_m)[:, None], hits))
-    return _outer_sum(shifts)
-
-
-def _slide(moved_m: FloatArray, hits: _Hits) -> FloatArray:
-    """Return how far hits (N, 2: east, north) go when the ray's point there moves (N, 3).
-
-    The moved ray meets the ground again where its rise is undone along the ray.
-    """
-    rise_m = np.sum(moved_m * hits.up, axis=1)
-    slid: FloatArray = (moved_m + hits.rays * (rise_m / hits.steepness)[:, None])[:, :2]
-    return slid
-
-
-def _outer_sum(shifts: list[FloatArray]) -> FloatArray:
-    stacked = np.stack(shifts)
-    total: FloatArray = np.einsum("kni,knj->nij", stacked, stacked)
-    return total
+def _placed(places: Places, row: int, method: str) -> Placed:
+    return Placed(
+        lat=float(places.lat[row]),
+        lon=float(places.lon[row]),
+        alt_m=float(places.alt_m[row]),
+        cov_m2=_upper(places.cov_m2[row]),
+        cov_bias_m2=_upper(places.cov_bias_m2[row]),
+        slant_m=float(places.slant_m[row]),
+        grazing=bool(places.grazing[row]),
+        method=method,
+    )
 
 
 def _upper(covariance: FloatArray) -> CovM2:
     return float(covariance[0, 0]), float(covariance[0, 1]), float(covariance[1, 1])
-
-
-def _up(lat: FloatArray, lon: FloatArray) -> FloatArray:
-    """Return the verticals (N, 3) in Earth-centred axes."""
-    phi, lam = np.radians(lat), np.radians(lon)
-    return np.column_stack((np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)))
-
-
-def _ecef_from_enu(lat: float, lon: float) -> FloatArray:
-    """Return the rotation (3, 3) from east, north, up at a place to Earth-centred axes."""
-    lam = np.radians(lon)
-    east = np.array((-np.sin(lam), np.cos(lam), 0.0))
-    up = _up(np.array([lat]), np.array([lon]))[0]
-    rotation: FloatArray = np.column_stack((east, np.cross(up, east), up))
-    return rotation

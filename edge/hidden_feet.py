@@ -1,4 +1,4 @@
-r"""Where somebody stands whose feet are below the picture's lower edge.
+r"""Where somebody stands whose feet are below the picture's lower edge, or behind somebody.
 
 ```
   lens *
@@ -22,13 +22,27 @@ import numpy as np
 import pymap3d
 
 from edge.camera import BoolArray, Camera, FloatArray, Pose, PoseSigma
-from edge.georeference import Ground, Placed, place
+from edge.georeference import Placed, place
+from edge.ground import GroundModel
 from edge.messages import CovM2
+from edge.stature import PERSON_HEIGHT_M, PERSON_HEIGHT_SIGMA_M
 
-# Of people, boots and caps included (DOMAIN.md 3, foot point).
 PERSON: Final = "person"
-PERSON_HEIGHT_M: Final = 1.65
-PERSON_HEIGHT_SIGMA_M: Final = 0.12
+
+
+def contact_sigma_px(boxes_px: FloatArray, sigma_px: float) -> FloatArray:
+    """Return one sigma (N,) of where boxes (N, 4: x1, y1, x2, y2) touch the ground, pixels.
+
+    A box whose bottom lies within another box may be somebody who stands behind, or who rides:
+    the feet may be anywhere down to the bottom of the other. With every place between as likely,
+    that is the gap by the square root of three about the bottom that is seen.
+    """
+    x1, y1, x2, y2 = np.asarray(boxes_px, dtype=np.float64).reshape(-1, 4).T
+    middle = ((x1 + x2) / 2.0)[:, None]
+    behind = (middle > x1) & (middle < x2) & (y2[:, None] > y1) & (y2[:, None] < y2)
+    gap = np.max(np.where(behind, y2 - y2[:, None], 0.0), axis=1, initial=0.0)
+    hidden: FloatArray = np.hypot(sigma_px, gap / np.sqrt(3.0))
+    return hidden
 
 
 def place_cut(  # noqa: PLR0913 - a position has that many causes
@@ -39,7 +53,7 @@ def place_cut(  # noqa: PLR0913 - a position has that many causes
     camera: Camera,
     pose: Pose,
     sigma: PoseSigma,
-    ground: Ground,
+    ground: GroundModel,
     pixel_sigma_px: float,
 ) -> list[Placed | None]:
     """Place what the lower edge cuts.
@@ -51,7 +65,7 @@ def place_cut(  # noqa: PLR0913 - a position has that many causes
         camera: Intrinsics and distortion.
         pose: Where the lens is and where it looks.
         sigma: One sigma of each part of the pose.
-        ground: Its height and one sigma of it.
+        ground: Flat or with hills; knows one sigma of its own height.
         pixel_sigma_px: One sigma of each pixel along each axis.
 
     Returns:
@@ -59,11 +73,11 @@ def place_cut(  # noqa: PLR0913 - a position has that many causes
         where that is the surer way, but never beyond the edge's hit; else at that hit, where two
         sigma of the shared error reach back to the foot of the lens.
     """
-    raised = Ground(
-        ground.alt_m + PERSON_HEIGHT_M, float(np.hypot(ground.sigma_m, PERSON_HEIGHT_SIGMA_M))
-    )
+    # A head that high over the ground is seen as the ground is from a lens that much lower.
+    lower = pose._replace(alt_m=pose.alt_m - PERSON_HEIGHT_M)
+    unsure = sigma._replace(alt_m=float(np.hypot(sigma.alt_m, PERSON_HEIGHT_SIGMA_M)))
     edges = place(edge_uv, camera, pose, sigma, ground, pixel_sigma_px=pixel_sigma_px)
-    heads = place(head_uv, camera, pose, sigma, raised, pixel_sigma_px=pixel_sigma_px)
+    heads = place(head_uv, camera, lower, unsure, ground, pixel_sigma_px=pixel_sigma_px)
     return [
         None if edge is None else _surer(edge, head if usable else None, pose)
         for edge, head, usable in zip(edges, heads, with_head, strict=True)

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final, Protocol
 
@@ -17,18 +17,23 @@ from edge.config import DeviceConfig
 from edge.detector import Detection
 from edge.frames import Clock, Frame, FrameSource, Image
 from edge.georeference import Placed, footprint, place
-from edge.hidden_feet import PERSON, place_cut
+from edge.hidden_feet import PERSON, contact_sigma_px, place_cut
 from edge.messages import (
     Bbox,
     DetectionsMessage,
     RefusedError,
+    Scene,
     Sensor,
     StatusMessage,
     UtcTime,
 )
+from edge.scene import SceneWatch
+from edge.stature import weigh_height
+from edge.telemetry import PoseAt
 
 VERSION: Final = version("tuanbien")
 STATUS_EVERY_S: Final = 5.0
+BEFORE_FIRST: Final = "before_first_frame"
 AT_HORIZON: Final = "at or above the horizon"
 TOO_MANY: Final = "more than a message holds"
 # At some 400 bytes each, well within the contract's 256 KiB.
@@ -47,6 +52,18 @@ class Detector(Protocol):
 
     def detect(self, image: Image) -> list[Detection]:
         """Return the boxes of one picture (height, width, 3)."""
+        ...
+
+
+class Watched(Protocol):
+    """What a status tells about and a stop wakes: where the frames come from."""
+
+    def frame_age_s(self, now: UtcTime) -> float | None:
+        """Return how long ago the newest frame came, or None before the first."""
+        ...
+
+    def close(self) -> None:
+        """End soon, from any thread."""
         ...
 
 
@@ -76,6 +93,7 @@ class RunSummary:
     dropped: dict[str, int]  # boxes that got no place on the ground, by reason
     frames_bad: int  # of a stream, left out: another shape, or the detector failed on them
     seconds: float
+    frames_unposed: dict[str, int] = field(default_factory=dict)  # of a flight, by what it lacks
 
     @property
     def fps(self) -> float:
@@ -83,53 +101,52 @@ class RunSummary:
         return self.frames / self.seconds if self.seconds > 0.0 else 0.0
 
 
-class Pipeline:
-    """One device's frames to messages."""
+class Teller:
+    """One device's boxes to messages, whoever found them; and how the device is."""
 
-    def __init__(
-        self,
-        config: DeviceConfig,
-        detector: Detector,
-        *,
-        boot_id: str,
-        simulated: bool = False,
-    ) -> None:
+    def __init__(self, config: DeviceConfig, *, boot_id: str, simulated: bool = False) -> None:
         self.dropped: Counter[str] = Counter()
+        self.frames_unposed: Counter[str] = Counter()  # of a flight, by what its log lacks there
         self.pose = config.pose
+        self.camera = config.camera
+        # Why nothing can be placed now; a flight has no pose before its first frame.
+        self.unposed: str | None = None if config.flight is None else BEFORE_FIRST
         self._config = config
-        self._detector = detector
         self._boot_id = boot_id
         self._simulated = simulated
         self._seq = 0
-        self._picture_px: tuple[int, int] | None = None
 
-    def message(self, frame: Frame) -> DetectionsMessage:
-        """Say what one frame shows and where it is.
+    def tell(
+        self,
+        boxes: list[Detection],
+        captured_at: UtcTime,
+        *,
+        size_px: tuple[int, int],
+        message_id: str | None = None,
+    ) -> DetectionsMessage:
+        """Say what one picture shows and where it is.
 
-        Raises:
-            RefusedError: The picture has another shape than the device file's camera.
+        Args:
+            boxes: What was found in it.
+            captured_at: When it was taken.
+            size_px: Its width and height.
+            message_id: The name of the message; None: derived from the boot and a count.
         """
-        height_px, width_px = frame.image.shape[:2]
-        if (width_px, height_px) != self._picture_px:
-            check_shape(self._config, width_px, height_px)
-            self._picture_px = (width_px, height_px)
-        if frame.pose is not None:
-            self.pose = frame.pose
-        boxes = self._detector.detect(frame.image)
-        boxes.sort(key=lambda box: box.confidence, reverse=True)
+        width_px, height_px = size_px
+        boxes = sorted(boxes, key=lambda box: box.confidence, reverse=True)
         if len(boxes) > MOST_DETECTIONS:
             self.dropped[TOO_MANY] += len(boxes) - MOST_DETECTIONS
             del boxes[MOST_DETECTIONS:]
         placed = self._place(boxes, width_px, height_px)
-        self.dropped[AT_HORIZON] += placed.count(None)
+        self.dropped[self.unposed or AT_HORIZON] += placed.count(None)
         message = DetectionsMessage(
             v=1,
-            message_id=_message_id(self._config, self._boot_id, f"{self._seq}"),
+            message_id=message_id or derived_id(self._config, self._boot_id, f"{self._seq}"),
             device_id=self._config.device_id,
             sector=self._config.sector,
             boot_id=self._boot_id,
             seq=self._seq,
-            captured_at=frame.captured_at,
+            captured_at=captured_at,
             simulated=self._simulated,
             sensor=self._sensor(),
             detections=tuple(
@@ -147,7 +164,7 @@ class Pipeline:
         """Say how the device is; `number` counts the status messages of this boot."""
         return StatusMessage(
             v=1,
-            message_id=_message_id(self._config, self._boot_id, f"status-{number}"),
+            message_id=derived_id(self._config, self._boot_id, f"status-{number}"),
             device_id=self._config.device_id,
             sector=self._config.sector,
             boot_id=self._boot_id,
@@ -157,43 +174,85 @@ class Pipeline:
             sensor=self._sensor(),
             fps=round(fps, 2),
             frame_age_s=None if frame_age_s is None else round(frame_age_s, 3),
+            scene=self._scene(frame_age_s),
             queue_depth=queue_depth,
             version=VERSION,
-            footprint=footprint(self._config.camera, self.pose, self._config.ground),
+            footprint=(
+                footprint(self.camera, self.pose, self._config.ground)
+                if self.unposed is None
+                else None
+            ),
         )
+
+    def follow(self, flown: PoseAt) -> None:
+        """Take the pose of a frame from its flight log, and the zoom; or why there is none."""
+        pose = flown.pose
+        self.unposed = None if pose is not None else flown.quality.value
+        if pose is not None:
+            self.pose = pose
+        elif flown.lat is not None and flown.lon is not None:
+            self.pose = self.pose._replace(lat=flown.lat, lon=flown.lon)
+        if self.unposed is not None:
+            self.frames_unposed[self.unposed] += 1
+        if flown.hfov_deg is not None:
+            self.camera = self._config.camera.zoomed(flown.hfov_deg)
+
+    def _scene(self, frame_age_s: float | None) -> Scene | None:
+        """Return whether the picture is fit to be trusted; None: nobody here looks at one."""
+        del frame_age_s
+        return None
 
     def _sensor(self) -> Sensor:
         return Sensor(
-            kind=self._config.kind, lat=self.pose.lat, lon=self.pose.lon, alt_m=self.pose.alt_m
+            kind=self._config.kind,
+            lat=self.pose.lat,
+            lon=self.pose.lon,
+            alt_m=self.pose.alt_m if self.unposed is None else None,
         )
 
     def _place(self, boxes: list[Detection], width_px: int, height_px: int) -> list[Placed | None]:
         """Place each box's ground contact: its bottom centre, or what may be below the edge."""
-        if not boxes:
-            return []
-        config = self._config
+        if not boxes or self.unposed is not None:
+            return [None] * len(boxes)
+        config, camera = self._config, self.camera
         x1, y1, x2, y2 = np.array([box.bbox_px for box in boxes], dtype=np.float64).T
-        scale = np.array((config.camera.width_px / width_px, config.camera.height_px / height_px))
+        scale = np.array((camera.width_px / width_px, camera.height_px / height_px))
         # Boxes are measured from the picture's corner, pixels from the corner pixel's centre.
         bottom = np.column_stack(((x1 + x2) / 2.0, y2)) * scale - 0.5
+        whole_px = np.column_stack((x1, y1, x2, y2)) * np.tile(scale, 2)
+        feet_sigma_px = contact_sigma_px(whole_px, config.detector.pixel_sigma)
         placed = place(
             bottom,
-            config.camera,
+            camera,
             self.pose,
             config.pose_sigma,
             config.ground,
-            pixel_sigma_px=config.detector.pixel_sigma,
+            pixel_sigma_px=feet_sigma_px,
         )
-        cut = np.flatnonzero([_is_cut(box, height_px) for box in boxes])
+        top = np.column_stack(((x1 + x2) / 2.0, y1)) * scale - 0.5
+        person = np.array([box.label == PERSON for box in boxes], dtype=np.bool_)
+        with_head = person & (y1 > _EDGE_SHARE * height_px)
+        is_cut = np.array([_is_cut(box, height_px) for box in boxes], dtype=np.bool_)
+        placed = weigh_height(
+            placed,
+            bottom,
+            top,
+            upright=with_head & ~is_cut,
+            camera=camera,
+            pose=self.pose,
+            sigma=config.pose_sigma,
+            ground=config.ground,
+            feet_sigma_px=feet_sigma_px,
+            head_sigma_px=config.detector.pixel_sigma,
+        )
+        cut = np.flatnonzero(is_cut)
         if len(cut) == 0:
             return placed
-        top = np.column_stack(((x1 + x2) / 2.0, y1)) * scale - 0.5
-        person = np.array([boxes[row].label == PERSON for row in cut], dtype=np.bool_)
         found = place_cut(
             bottom[cut],
             top[cut],
-            with_head=person & (y1[cut] > _EDGE_SHARE * height_px),
-            camera=config.camera,
+            with_head=with_head[cut],
+            camera=camera,
             pose=self.pose,
             sigma=config.pose_sigma,
             ground=config.ground,
@@ -202,6 +261,47 @@ class Pipeline:
         for row, where in zip(cut, found, strict=True):
             placed[row] = where
         return placed
+
+
+class Pipeline(Teller):
+    """One device's frames to messages."""
+
+    def __init__(
+        self,
+        config: DeviceConfig,
+        detector: Detector,
+        *,
+        boot_id: str,
+        simulated: bool = False,
+    ) -> None:
+        super().__init__(config, boot_id=boot_id, simulated=simulated)
+        self._detector = detector
+        self._watch = SceneWatch(config.kind, config.camera)
+        self._picture_px: tuple[int, int] | None = None
+
+    def message(self, frame: Frame) -> DetectionsMessage:
+        """Say what one frame shows and where it is.
+
+        Raises:
+            RefusedError: The picture has another shape than the device file's camera.
+        """
+        height_px, width_px = frame.image.shape[:2]
+        if (width_px, height_px) != self._picture_px:
+            check_shape(self._config, width_px, height_px)
+            self._picture_px = (width_px, height_px)
+        if frame.pose is not None:
+            self.pose = frame.pose
+        if frame.flown is not None:
+            self.follow(frame.flown)
+        new = self._watch.see(frame.image, frame.captured_at)
+        if new is not None:
+            level = logging.INFO if new.scene is Scene.CLEAR else logging.WARNING
+            _LOG.log(level, "the picture is %s: %s", new.scene.value, new.reason)
+        boxes = self._detector.detect(frame.image)
+        return self.tell(boxes, frame.captured_at, size_px=(width_px, height_px))
+
+    def _scene(self, frame_age_s: float | None) -> Scene | None:
+        return self._watch.said(frame_age_s)
 
 
 def run(  # noqa: PLR0913 - the composition of one device
@@ -225,7 +325,7 @@ def run(  # noqa: PLR0913 - the composition of one device
     """
     boot_id = secrets.token_hex(4) if boot_id is None else boot_id
     pipeline = Pipeline(config, detector, boot_id=boot_id, simulated=simulated)
-    reporter = _StatusReporter(pipeline, source, sink, clock=clock, stop=stop)
+    reporter = StatusReporter(pipeline, source, sink, clock=clock, stop=stop)
     reporter.start()
     began_s, detections, bad = time.monotonic(), 0, 0
     try:
@@ -255,10 +355,11 @@ def run(  # noqa: PLR0913 - the composition of one device
         dropped=dict(+pipeline.dropped),
         frames_bad=bad,
         seconds=time.monotonic() - began_s,
+        frames_unposed=dict(pipeline.frames_unposed),
     )
 
 
-class _StatusReporter(threading.Thread):
+class StatusReporter(threading.Thread):
     """Says every 5 s how the device is, also while its source gives nothing.
 
     It also wakes a source that waits for a dead camera when the run shall stop.
@@ -266,8 +367,8 @@ class _StatusReporter(threading.Thread):
 
     def __init__(
         self,
-        pipeline: Pipeline,
-        source: FrameSource,
+        teller: Teller,
+        source: Watched,
         sink: Sink,
         *,
         clock: Clock,
@@ -275,7 +376,7 @@ class _StatusReporter(threading.Thread):
     ) -> None:
         super().__init__(name="status", daemon=True)
         self.frames = 0
-        self._pipeline = pipeline
+        self._teller = teller
         self._source = source
         self._sink = sink
         self._clock = clock
@@ -304,7 +405,7 @@ class _StatusReporter(threading.Thread):
     def _report(self, number: int, *, fps: float) -> None:
         now = self._clock()
         self._sink.publish_status(
-            self._pipeline.status(
+            self._teller.status(
                 now=now,
                 fps=fps,
                 frame_age_s=self._source.frame_age_s(now),
@@ -331,9 +432,9 @@ def check_shape(config: DeviceConfig, width_px: int, height_px: int) -> None:
         raise RefusedError(msg)
 
 
-def _message_id(config: DeviceConfig, boot_id: str, number: str) -> str:
+def derived_id(config: DeviceConfig, *parts: str) -> str:
     """Derive an id from what the message is, so that a repeated one is recognised."""
-    name = f"{config.sector}/{config.device_id}/{boot_id}/{number}"
+    name = "/".join((config.sector, config.device_id, *parts))
     return str(uuid.uuid5(_NAMESPACE, name))
 
 

@@ -1,4 +1,4 @@
-"""Messages to a broker over MQTT, or to a file. The only file of edge that knows paho."""
+"""Messages to a broker over MQTT, or to a file. With `subscriber.py`, all that knows paho."""
 
 import logging
 import threading

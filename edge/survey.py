@@ -8,11 +8,15 @@ import pymap3d
 from edge.accuracy import ce90_m, sigmas_m
 from edge.address import without_password
 from edge.camera import Camera, FloatArray, in_picture, pixels_from_enu, rays_camera
-from edge.config import DeviceConfig
-from edge.georeference import METHOD, Placed, footprint, place
+from edge.config import DeviceConfig, SourceConfig
+from edge.georeference import DEM, FLAT, Placed, footprint, place
+from edge.ground import Ground, GroundModel
 from edge.messages import CovM2, RefusedError
+from edge.telemetry import Quality, Telemetry
 
 RANGES_M: Final = (20.0, 50.0, 100.0, 200.0, 500.0)
+# A ray that ends so much nearer than the point it was aimed at ended at something before it.
+_HIDDEN_SHARE: Final = 0.99
 _ELLIPSE_POINTS: Final = 48
 # 90 % of a Gaussian in a plane lie within so many sigmas.
 _NINE_IN_TEN: Final = 2.145966026289347
@@ -22,9 +26,10 @@ _CENTIMETRE_LEVEL: Final = 7  # decimals of a degree
 class Sight(NamedTuple):
     """How exactly a point on the ground at one range is placed."""
 
-    range_m: float  # on the ground, ahead of the lens
-    placed: Placed | None  # None: it does not lie in the picture, or at the horizon
+    range_m: float  # level, ahead of the lens
+    placed: Placed | None
     ce90_m: float | None
+    unseen: str | None  # why it has no place: `outside`, `hidden`, `horizon`, `no_ground`
 
 
 def locate(config: DeviceConfig, u: float, v: float) -> dict[str, Any]:
@@ -33,6 +38,7 @@ def locate(config: DeviceConfig, u: float, v: float) -> dict[str, Any]:
     Raises:
         RefusedError: It lies outside the picture, or at or above the horizon.
     """
+    _check_posed(config)
     camera = config.camera
     pixels = np.array([[u, v]])
     if not in_picture(pixels, camera)[0]:
@@ -53,46 +59,82 @@ def locate(config: DeviceConfig, u: float, v: float) -> dict[str, Any]:
         "ce90_m": ce90_m(placed.cov_m2),
         "slant_m": placed.slant_m,
         "grazing": placed.grazing,
-        "method": METHOD,
+        "method": placed.method,
     }
+
+
+def _check_posed(config: DeviceConfig) -> None:
+    """Refuse a flight that never had a whole pose: nothing of it can be placed."""
+    if config.flight is not None and Quality.FULL.value not in config.flight.counts():
+        lacks = ", ".join(f"{count} {name}" for name, count in config.flight.counts().items())
+        msg = f"{config.flight.path}: no sample is a whole pose ({lacks})"
+        raise RefusedError(msg)
 
 
 def sights(config: DeviceConfig) -> list[Sight]:
     """Place points on the ground ahead, at each of `RANGES_M`."""
+    return [_sight(config, range_m) for range_m in RANGES_M]
+
+
+def _sight(config: DeviceConfig, range_m: float) -> Sight:
     camera, pose = config.camera, config.pose
     heading = np.radians(pose.yaw_deg)
-    found = []
-    for range_m in RANGES_M:
-        ahead = [np.sin(heading) * range_m, np.cos(heading) * range_m]
-        point = np.array([[*ahead, config.ground.alt_m - pose.alt_m]])
-        pixels, in_front = pixels_from_enu(point, camera, pose)
-        seen = bool(in_front[0] and in_picture(pixels, camera)[0])
-        placed = _place_one(config, pixels) if seen else None
-        found.append(Sight(range_m, placed, None if placed is None else ce90_m(placed.cov_m2)))
-    return found
+    lat, lon, _ = pymap3d.enu2geodetic(
+        np.sin(heading) * range_m, np.cos(heading) * range_m, 0.0, pose.lat, pose.lon, pose.alt_m
+    )
+    alt_m = _ground_alt_m(config.ground, lat=float(lat), lon=float(lon))
+    if alt_m is None:
+        return Sight(range_m, None, None, "no_ground")
+    point = np.array([pymap3d.geodetic2enu(lat, lon, alt_m, pose.lat, pose.lon, pose.alt_m)])
+    pixels, in_front = pixels_from_enu(point, camera, pose)
+    if not (in_front[0] and in_picture(pixels, camera)[0]):
+        return Sight(range_m, None, None, "outside")
+    placed = _place_one(config, pixels)
+    if placed is None:
+        return Sight(range_m, None, None, "horizon")
+    if placed.slant_m < _HIDDEN_SHARE * float(np.linalg.norm(point)):
+        return Sight(range_m, None, None, "hidden")
+    return Sight(range_m, placed, ce90_m(placed.cov_m2), None)
+
+
+def _ground_alt_m(ground: GroundModel, *, lat: float, lon: float) -> float | None:
+    """Return the ground's height above the ellipsoid at a place; None where it is unknown."""
+    if isinstance(ground, Ground):
+        return ground.alt_m
+    alt_m = float(ground.alt_m_at(lat=[lat], lon=[lon])[0])
+    return alt_m if np.isfinite(alt_m) else None
 
 
 def summary(config: DeviceConfig) -> dict[str, Any]:
     """Say what was understood, for people and programs."""
+    _check_posed(config)
     camera = config.camera
     across, up = _field_of_view_deg(camera)
-    area = footprint(camera, config.pose, config.ground)
+    pose, ground = config.pose, config.ground
+    area = footprint(camera, pose, ground)
+    under_alt_m = _ground_alt_m(ground, lat=pose.lat, lon=pose.lon)
     return {
         "device": config.device_id,
         "sector": config.sector,
         "kind": str(config.kind),
-        "video": without_password(str(config.source.video)),
+        **_source(config.source),
+        "telemetry": None if config.flight is None else _flight(config.flight),
         "detector": config.detector,
         "camera": camera._asdict() | {"hfov_deg": round(across, 3), "vfov_deg": round(up, 3)},
         "pose": config.pose._asdict(),
         "pose_sigma": config.pose_sigma._asdict(),
-        "ground": config.ground._asdict(),
-        "height_m": round(config.pose.alt_m - config.ground.alt_m, 3),
+        "ground": {
+            "method": FLAT if isinstance(ground, Ground) else DEM,
+            "alt_m": under_alt_m,  # below the lens
+            "sigma_m": ground.sigma_m,
+        },
+        "height_m": None if under_alt_m is None else round(pose.alt_m - under_alt_m, 3),
         "footprint": area,
         "sights": [
             {
                 "range_m": sight.range_m,
                 "in_picture": sight.placed is not None,
+                "unseen": sight.unseen,
                 "ce90_m": None if sight.ce90_m is None else round(sight.ce90_m, 2),
                 "sigmas_m": (
                     None
@@ -104,6 +146,24 @@ def summary(config: DeviceConfig) -> dict[str, Any]:
             for sight in sights(config)
         ],
     }
+
+
+def _flight(flight: Telemetry) -> dict[str, Any]:
+    return {
+        "format": flight.format,
+        "begins_s": flight.samples[0].media_time_s,
+        "ends_s": flight.samples[-1].media_time_s,
+        "samples": flight.counts(),
+        "skipped": flight.skipped,
+        "notes": flight.notes,
+    }
+
+
+def _source(source: SourceConfig) -> dict[str, str]:
+    """Say where pictures, or what was found in them, come from."""
+    if source.onvif is not None:
+        return {"onvif": source.onvif}
+    return {"video": without_password(str(source.video))}
 
 
 def features(config: DeviceConfig) -> dict[str, Any]:
@@ -124,8 +184,10 @@ def features(config: DeviceConfig) -> dict[str, Any]:
             {
                 "kind": "error",
                 "name": f"{sight.range_m:g} m",
+                "range_m": sight.range_m,
                 "ce90_m": sight.ce90_m,
                 "grazing": sight.placed.grazing,
+                "method": sight.placed.method,
             },
         )
         for sight in sights(config)

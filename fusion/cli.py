@@ -98,8 +98,11 @@ def _serve(arguments: argparse.Namespace) -> int:
     from fusion.ingest import serve  # noqa: PLC0415 - replay and check need no database
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    sector = load_sector(arguments.sector)
+    for warning in sector.warnings:
+        logging.getLogger(__name__).warning("%s", warning)
     serve(
-        load_sector(arguments.sector),
+        sector,
         broker_url=arguments.broker,
         store_url=arguments.store,
         journal_dir=arguments.journal,
@@ -152,6 +155,8 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 def _check(arguments: argparse.Namespace) -> int:
     sector = load_sector(arguments.sector)
+    for warning in sector.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     print(json.dumps(understood(sector), ensure_ascii=False, indent=2))
     if arguments.geojson is not None:
         _write_json(arguments.geojson, drawn(sector))

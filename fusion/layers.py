@@ -1,6 +1,7 @@
-"""Read a sector's GeoJSON layers and refuse, with file, feature and value, what cannot be meant.
+"""Check a sector's layers and refuse, with file, feature and value, what cannot be meant.
 
-RFC 7946: longitude first, WGS 84. This is one of the few files that flip the order.
+Every layer, whatever file it came from, arrives here as GeoJSON (RFC 7946: longitude first,
+WGS 84). This is one of the few files that flip the order.
 """
 
 import json
@@ -8,16 +9,33 @@ import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from edge.messages import RefusedError
 
 FeatureCollection = dict[str, Any]
 LatLon = tuple[float, float]
-_WGS84_NAMES = {"urn:ogc:def:crs:OGC:1.3:CRS84", "EPSG:4326", "urn:ogc:def:crs:EPSG::4326"}
+WGS84: Final = "WGS 84, by definition"
+WGS84_NAMES: Final = frozenset(
+    {"urn:ogc:def:crs:OGC:1.3:CRS84", "OGC:CRS84", "EPSG:4326", "urn:ogc:def:crs:EPSG::4326"}
+)
 _POLE_DEG, _HALF_TURN_DEG = 90.0, 180.0
+_VIETNAM: Final = (8.0, 24.0, 102.0, 110.0)  # south, north, west, east
 _RING_MIN = 4  # positions, the last of them the first again
 _DENSE_DEG = 0.005  # about 500 m: a straight line in degrees bends by 2 mm against a geodesic
+
+
+class Layer(NamedTuple):
+    """A layer as read: GeoJSON in WGS 84, and what it was before."""
+
+    path: Path
+    format: str  # `GeoJSON`, `GPX`, `GeoPackage`, ...
+    crs: str  # as understood, for people
+    collection: FeatureCollection
+    labels: tuple[str, ...]  # of each feature in the file's own count: `feature 3`
+    operation: str | None = None  # what moved it to WGS 84; None: it was
+    accuracy_m: float | None = None  # of that move, as its publisher states it
+    left_out: tuple[tuple[str, int], ...] = ()  # other geometries in a GPX or KML: kind, count
 
 
 class Feature(NamedTuple):
@@ -79,39 +97,40 @@ class Feature(NamedTuple):
         return float(value)
 
 
-def read_layer(path: Path) -> FeatureCollection:
+def read_geojson(path: Path) -> Layer:
     """Read a FeatureCollection.
 
     Raises:
         RefusedError: There is no such file, or it is no GeoJSON FeatureCollection in WGS 84.
     """
     try:
-        layer = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_no_constant)
+        read = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_no_constant)
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror or error})"
         raise RefusedError(msg) from error
     except (ValueError, RecursionError) as error:
         msg = f"{path}: is not JSON ({error})"
         raise RefusedError(msg) from error
-    if not isinstance(layer, dict) or layer.get("type") != "FeatureCollection":
+    if not isinstance(read, dict) or read.get("type") != "FeatureCollection":
         msg = f"{path}: is not a GeoJSON FeatureCollection"
         raise RefusedError(msg)
-    if not isinstance(layer.get("features"), list):
+    if not isinstance(read.get("features"), list):
         msg = f"{path}: features is not a list"
         raise RefusedError(msg)
-    _check_crs(path, layer)
-    return layer
+    _check_crs(path, read)
+    labels = tuple(f"feature {index}" for index in range(len(read["features"])))
+    return Layer(path, "GeoJSON", WGS84, read, labels)
 
 
-def features(path: Path, layer: FeatureCollection, geometry: str) -> Iterator[Feature]:
+def features(layer: Layer, geometry: str) -> Iterator[Feature]:
     """Check and yield the features of a layer, all of one geometry type.
 
     Raises:
         RefusedError: A feature is broken; the sentence names it by its index, counted from 0.
     """
     seen: set[str] = set()
-    for index, raw in enumerate(layer["features"]):
-        feature = _feature(f"{path}: feature {index}", raw, geometry)
+    for label, raw in zip(layer.labels, layer.collection["features"], strict=True):
+        feature = _feature(f"{layer.path}: {label}", raw, geometry)
         if feature.id is not None and feature.id in seen:
             feature.refuse(f"id {feature.id!r} was used before")
         seen.add(feature.id or "")
@@ -142,8 +161,11 @@ def _check_crs(path: Path, layer: FeatureCollection) -> None:
         return
     properties = crs.get("properties") if isinstance(crs, dict) else None
     name = properties.get("name") if isinstance(properties, dict) else None
-    if name not in _WGS84_NAMES:
-        msg = f"{path}: crs {name!r} is not WGS 84, which GeoJSON must be"
+    if name not in WGS84_NAMES:
+        msg = (
+            f"{path}: crs {name!r} is not WGS 84, which GeoJSON must be; "
+            "convert it, or give it as a GeoPackage that declares its CRS"
+        )
         raise RefusedError(msg)
 
 
@@ -183,12 +205,22 @@ def _position(where: str, raw: object) -> LatLon:
         raise RefusedError(msg)
     lon, lat = float(numbers[0]), float(numbers[1])
     if not (abs(lon) <= _HALF_TURN_DEG and abs(lat) <= _POLE_DEG):
-        swapped = abs(lon) <= _POLE_DEG and abs(lat) <= _HALF_TURN_DEG
-        hint = "longitude and latitude swapped" if swapped else "metres of a projection"
-        hint = f"are these {hint}?"
-        msg = f"{where}: [longitude {lon}, latitude {lat}] lies outside WGS 84; {hint}"
+        msg = f"{where}: [longitude {lon}, latitude {lat}] lies outside WGS 84; {_why(lat, lon)}"
         raise RefusedError(msg)
     return lat, lon
+
+
+def _why(lat: float, lon: float) -> str:
+    """Say what numbers that cannot be degrees most likely are."""
+    south, north, west, east = _VIETNAM
+    if south <= lon <= north and west <= lat <= east:
+        return "longitude and latitude are swapped"  # in Viet Nam they cannot be confused
+    if abs(lon) <= _POLE_DEG and abs(lat) <= _HALF_TURN_DEG:
+        return "are longitude and latitude swapped?"
+    return (
+        "are these metres of a projection? Give them as a GeoPackage or Shapefile "
+        "that declares its CRS"
+    )
 
 
 def _positions(where: str, raw: object) -> tuple[LatLon, ...]:

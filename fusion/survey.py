@@ -2,10 +2,12 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 from edge.messages import to_builtins
+from fusion.layers import FeatureCollection, Layer
 from fusion.local_frame import Metres
 from fusion.sector import Sector
 
@@ -23,6 +25,8 @@ def understood(sector: Sector) -> dict[str, Any]:
         "timezone": sector.timezone.key,
         "centre": {"lat": round(sector.frame.lat, 6), "lon": round(sector.frame.lon, 6)},
         "extent": _extent(sector),
+        "layers": {name: _source(layer) for name, layer in sector.sources.items()},
+        "warnings": list(sector.warnings),
         "border": {
             "lines": len(border.pieces),
             "length_m": round(border.length_m, 1),
@@ -63,6 +67,35 @@ def drawn(sector: Sector) -> dict[str, Any]:
     return {"type": "FeatureCollection", "features": features}
 
 
+def _source(layer: Layer) -> dict[str, Any]:
+    """Say what a layer was read from."""
+    return {
+        "file": str(layer.path),
+        "format": layer.format,
+        "crs": layer.crs,
+        "to_wgs84": layer.operation,
+        "accuracy_m": layer.accuracy_m,
+        "features": len(layer.collection["features"]),
+        "left_out": dict(layer.left_out),
+        "box": _box(layer.collection),
+    }
+
+
+def _box(collection: FeatureCollection) -> dict[str, float] | None:
+    """Return the box around a collection; None where it holds nothing."""
+    shapes = [feature["geometry"]["coordinates"] for feature in collection["features"]]
+    return _around([(lat, lon) for lon, lat in _positions(shapes)])
+
+
+def _positions(coordinates: list[Any]) -> Iterator[tuple[float, float]]:
+    """Yield `(lon, lat)` of every position in GeoJSON coordinates of any depth."""
+    if coordinates and not isinstance(coordinates[0], list):
+        yield coordinates[0], coordinates[1]
+        return
+    for item in coordinates:
+        yield from _positions(item)
+
+
 def _length_m(line: tuple[Metres, ...]) -> float:
     return round(sum(math.dist(a, b) for a, b in pairwise(line)), 1)
 
@@ -93,12 +126,18 @@ def _arrows(sector: Sector) -> list[dict[str, Any]]:
     return arrows
 
 
-def _extent(sector: Sector) -> dict[str, float]:
+def _extent(sector: Sector) -> dict[str, float] | None:
     """Return the box around all layers."""
     lines = [piece.line for piece in sector.border.pieces] + [t.line for t in sector.trails]
     lines += [ring for zone in sector.zones for ring in zone.rings]
     points = [point for line in lines for point in line] + [m.at for m in sector.markers]
-    places = [sector.frame.to_wgs84(*point) for point in points]
+    return _around([sector.frame.to_wgs84(*point) for point in points])
+
+
+def _around(places: list[tuple[float, float]]) -> dict[str, float] | None:
+    """Return the box around positions `(lat, lon)`."""
+    if not places:
+        return None
     lats, lons = [lat for lat, _ in places], [lon for _, lon in places]
     box = {"south": min(lats), "west": min(lons), "north": max(lats), "east": max(lons)}
     return {side: round(value, 6) for side, value in box.items()}

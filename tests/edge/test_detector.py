@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 
 from edge.camera import Camera
-from edge.config import DetectorConfig
+from edge.config import DetectorConfig, DeviceConfigError, load_device
 from edge.detector import YoloDetector
 from edge.frames import Image
 from edge.messages import RefusedError
 from edge.openvino_export import exported, letterboxed_px
 
 CAMERA = Camera(768, 576, 700.0, 700.0, 383.5, 287.5, None, ())
+LARGE = Camera(1920, 1080, 1600.0, 1600.0, 959.5, 539.5, None, ())
+THERMAL = Camera(640, 512, 700.0, 700.0, 319.5, 255.5, None, ())
 AUDIT = """
 import os, sys
 def note(event, arguments):
@@ -70,6 +73,74 @@ def test_people_are_found_and_followed(
     assert all(box.confidence >= 0.25 for boxes in found for box in boxes)
     followed = [{box.track_id for box in boxes if box.track_id is not None} for boxes in found]
     assert len(followed[-1] & followed[2]) >= 3, "the same people have the same ids"
+
+
+@pytest.mark.parametrize("model", ["yolov8n.pt", "yolo11n.onnx"])
+def test_tiles_find_and_follow_small_people(
+    test_data: Path, real_weights: Path, crowd: list[Image], model: str
+) -> None:
+    """People of 20 to 40 px in 1920 x 1080; ONNX has one input size only."""
+    weights = str(test_data / "models" / model)
+    canvases = [np.full((1080, 1920, 3), 110, np.uint8) for _ in crowd[:4]]
+    for canvas, picture in zip(canvases, crowd, strict=False):
+        small = cv2.resize(picture, (256, 192), interpolation=cv2.INTER_AREA)
+        canvas[500:692, 560:816] = small
+    whole = YoloDetector(DetectorConfig(model=weights), LARGE, base=Path())
+    tiled = YoloDetector(DetectorConfig(model=weights, tiles="auto"), LARGE, base=Path())
+    assert sum(people(whole, canvases)) * 2 < sum(people(tiled, canvases[:1])) >= 4
+    boxes = tiled.detect(canvases[1])
+    assert all(box.bbox_px[0] >= 555 and box.bbox_px[2] <= 821 for box in boxes), "in the picture"
+    ids = [{box.track_id for box in tiled.detect(picture)} for picture in canvases[2:]]
+    assert len((ids[0] & ids[1]) - {None}) >= 3, "the same people have the same ids"
+    del real_weights
+
+
+def test_tiles_do_not_cut_or_double_near_people(real_weights: Path, crowd: list[Image]) -> None:
+    """Somebody larger than the overlap stands on a seam more often than not."""
+    near = [cv2.resize(picture, (1920, 1440)) for picture in crowd[:3]]
+    camera = Camera(1920, 1440, 1750.0, 1750.0, 959.5, 719.5, None, ())
+    config = DetectorConfig(model=str(real_weights), labels={"0": "person"}, confidence=0.5)
+    whole = people(YoloDetector(config, camera, base=Path()), near)
+    config = DetectorConfig(
+        model=str(real_weights), labels={"0": "person"}, confidence=0.5, tiles=(3, 3)
+    )
+    tiled = people(YoloDetector(config, camera, base=Path()), near)
+    assert all(one <= other <= one + 2 for one, other in zip(whole, tiled, strict=True))
+
+
+def test_people_on_thermal_pictures_are_found_on_the_magnified_negative(
+    test_data: Path, real_weights: Path
+) -> None:
+    names = ("1_60_30_0_00014.jpg", "1_60_50_0_00333.jpg", "1_60_60_0_00412.jpg")
+    pictures = [cv2.imread(str(test_data / "thermal" / name)) for name in names]
+    plain = DetectorConfig(model=str(real_weights), labels={"0": "person"})
+    shipped = DetectorConfig(
+        model=str(real_weights), labels={"0": "person"}, tiles=(4, 4), invert=True
+    )
+    found = [
+        sum(people(YoloDetector(config, THERMAL, base=Path()), pictures))
+        for config in (plain, shipped)
+    ]
+    assert found[0] * 2 < found[1] >= 4
+
+
+@pytest.mark.parametrize(
+    ("tiles", "field"),
+    [
+        ("tiles = 3", "tiles"),
+        ("tiles = [0, 2]", "tiles"),
+        ("tiles = [2, 17]", "tiles"),
+        ('tiles = "many"', "tiles"),
+        ("tile_overlap = 0.0", "tile_overlap"),
+        ("invert = 1", "invert"),
+    ],
+)
+def test_tiles_that_make_no_sense_are_refused(
+    write_device: Callable[..., Path], tiles: str, field: str
+) -> None:
+    path = write_device(("confidence = 0.25", tiles))
+    with pytest.raises(DeviceConfigError, match=rf"device\.toml: .*detector\.{field}"):
+        load_device(path)
 
 
 @pytest.mark.parametrize("model", ["yolov8n.pt", "yolo11n.onnx"])

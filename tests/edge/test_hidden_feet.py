@@ -11,6 +11,7 @@ from edge.camera import Pose, enu_from_camera, pixels_from_enu
 from edge.config import DeviceConfig, load_device
 from edge.detector import Detection
 from edge.frames import Frame, Image
+from edge.hidden_feet import contact_sigma_px
 from edge.messages import Detection as Sent
 from edge.messages import UtcTime
 from edge.pipeline import Pipeline
@@ -149,3 +150,29 @@ def test_a_box_from_edge_to_edge_may_be_anywhere_up_to_the_lens(
 
 def test_the_helper_of_these_tests_looks_north(low_mast: DeviceConfig) -> None:
     assert enu_from_camera(low_mast.pose)[:, 2] == pytest.approx((0.0, 0.978, -0.208), abs=1e-3)
+
+
+def test_who_stands_behind_another_may_stand_nearer_than_it_looks() -> None:
+    """The second box ends 30 px above the bottom of the first, within it; the third is apart."""
+    boxes = np.array(
+        [[100.0, 100.0, 160.0, 300.0], [110.0, 90.0, 150.0, 270.0], [400.0, 90.0, 440.0, 270.0]]
+    )
+    sigma_px = contact_sigma_px(boxes, 3.0)
+    assert sigma_px == pytest.approx((3.0, np.hypot(3.0, 30.0 / np.sqrt(3.0)), 3.0))
+
+
+def test_no_boxes_hide_nothing() -> None:
+    assert contact_sigma_px(np.empty((0, 4)), 3.0).shape == (0,)
+
+
+def test_an_occluded_box_is_placed_with_a_longer_error_than_one_in_the_open(
+    low_mast: DeviceConfig, noon: UtcTime
+) -> None:
+    behind, _ = box_of(low_mast, low_mast.pose, (0.0, 20.0), 1.65, "car")
+    before, _ = box_of(low_mast, low_mast.pose, (0.0, 17.0), 1.65, "car")
+    (alone,) = sent(low_mast, [behind], noon)
+    occluded = min(
+        sent(low_mast, [behind, before], noon), key=lambda found: abs(found.lat - alone.lat)
+    )
+    assert occluded.lat == alone.lat
+    assert occluded.cov_m2[2] > 2.0 * alone.cov_m2[2]

@@ -17,6 +17,7 @@ from edge.georeference import place
 from edge.messages import (
     DetectionsMessage,
     RefusedError,
+    Scene,
     StatusMessage,
     Topic,
     UtcTime,
@@ -313,6 +314,26 @@ def test_a_stream_whose_first_picture_has_another_shape_is_refused(
             live=True,
         )
     assert film.closed.is_set()
+
+
+def test_a_status_says_blind_where_a_message_would_say_quiet(
+    device: DeviceConfig, noon: UtcTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline = Pipeline(device, Sees([]), boot_id="b")
+
+    def status(frame_age_s: float | None) -> StatusMessage:
+        return pipeline.status(now=noon, fps=1.0, frame_age_s=frame_age_s, queue_depth=0, number=0)
+
+    assert status(None).scene is None
+    assert pipeline.message(Frame(picture(), noon)).detections == ()
+    assert status(0.1).scene is Scene.DARK
+    assert "the picture is dark: 100% of it black, mean 0 of 255" in caplog.text
+    structure = np.random.default_rng(1).integers(0, 255, (144, 192, 3), np.uint8)
+    lit = np.kron(structure, np.ones((4, 4, 1), np.uint8))
+    for second in range(1, 20):
+        pipeline.message(Frame(lit + np.uint8(second), noon.after(second)))
+    assert status(0.1).scene is Scene.CLEAR
+    assert status(60.0).scene is None
 
 
 def test_a_dead_camera_is_reported_and_does_not_hold_up_the_end(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.messages import InvalidMessageError, UtcTime
+from edge.messages import InvalidMessageError, Scene, UtcTime
 from maps import picture as picture_module
 from maps.picture import DEVICE_SILENT_S, ENDED_KEPT_S, TRACK_KEPT_S, Health, Picture
 
@@ -70,8 +70,16 @@ def test_a_last_will_turns_a_device_off_where_it_stood(picture, say, noon) -> No
     assert change.data.geometry.coordinates == (-12.301, 1.199)
 
 
-@pytest.mark.parametrize("trouble", [{"scene": "covered"}, {"frame_age_s": 60.0}])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        *({"scene": scene.value} for scene in Scene if scene is not Scene.CLEAR),
+        {"frame_age_s": 60.0},
+        {"fps": 0.0, "frame_age_s": None},
+    ],
+)
 def test_an_eye_that_cannot_see_is_degraded(picture, say, noon, trouble) -> None:
+    """The last one says that it is there, and its camera has never given it a picture."""
     picture.take(*say.status(**trouble), received_at=noon)
     assert health_of(picture) == Health.DEGRADED
 

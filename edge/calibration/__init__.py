@@ -1,0 +1,1 @@
+"""Fit a camera to landmarks: pixels whose place on Earth somebody surveyed."""

@@ -1,0 +1,234 @@
+"""Flat ground without a camera's height: pixels to metres on the ground by a plane homography.
+
+Eight numbers take the ground's plane into the picture. Four landmarks fix them; more make them
+better, and show which landmark is wrong. Nothing is asked of the mount but a place to count
+metres from, and of the camera but its distortion, which is taken out of the pixels first.
+
+The fit makes the misses in the picture small, since that is where the error is; its normalised
+linear start and the propagation of errors follow Hartley and Zisserman (4.4, 5.2).
+"""
+
+from itertools import combinations, islice
+from math import comb
+from typing import Final, NamedTuple
+
+import numpy as np
+import pymap3d
+
+from edge.calibration.landmarks import Landmarks
+from edge.calibration.least_squares import Minimum, minimise
+from edge.calibration.plane import GroundHomography, pinhole_pixels
+from edge.calibration.refusals import LEAST_FOR_POSE, CalibrationError, refuse_badly_spread
+from edge.calibration.robust import MOST_SCALE, covariance, most_by_chance
+from edge.camera import BoolArray, Camera, FloatArray, Pose
+
+MOST_CONDITION: Final = 1e10
+# Of the picture's area, the least triangle among the best four landmarks.
+LEAST_TRIANGLE: Final = 0.002
+_GOOD_IN_A_PLANE: Final = 13.8155  # 999 in 1,000 good ones lie within, squared
+_TRUNCATED_AT: Final = 5.0  # sigmas
+_MOST_SETS: Final = 400
+_LEAST_SHARE: Final = 0.05
+_FREE: Final = 8
+_OF_A_SET: Final = 4
+_LEAST_AHEAD: Final = 1e-9
+_FLAT: Final = 1e-8
+
+
+class HomographyFit(NamedTuple):
+    """A fitted homography and how well the landmarks agree with it."""
+
+    ground: GroundHomography
+    residual_px: FloatArray  # (N,)
+    off: FloatArray  # (N,) distance from the fit, in sigmas of that distance
+    used: BoolArray  # (N,)
+    widened: float  # the factor on the landmarks' sigmas
+    condition: float
+    relief_m: float  # highest landmark less the lowest: flat ground has none
+
+
+def fit_homography(camera: Camera, pose: Pose, landmarks: Landmarks) -> HomographyFit:
+    """Fit the ground's plane to at least 4 landmarks; of `pose` only lat and lon count.
+
+    Raises:
+        CalibrationError: They are too few, badly spread, or contradict one another.
+    """
+    count = len(landmarks.names)
+    if count < LEAST_FOR_POSE:
+        msg = f"{count} landmarks are too few: a homography needs at least {LEAST_FOR_POSE}"
+        raise CalibrationError(msg)
+    alt_m = float(np.mean(landmarks.alt_m))
+    east, north, _ = pymap3d.geodetic2enu(
+        landmarks.lat, landmarks.lon, landmarks.alt_m, pose.lat, pose.lon, alt_m
+    )
+    refuse_badly_spread(landmarks.pixels, landmarks.sigma_px, camera)
+    plane = np.column_stack((east, north))
+    seen, sigma_px = pinhole_pixels(landmarks.pixels, camera), landmarks.sigma_px
+    to_plane, to_picture = _normaliser(plane), _normaliser(seen)
+    problem = _Problem(
+        plane=_moved(to_plane, plane),
+        seen=_moved(to_picture, seen),
+        sigma=sigma_px * to_picture[0, 0],
+    )
+    minimum, used, far = _robust(problem)
+    agreeing = int(used.sum())
+    if agreeing < _OF_A_SET or 2 * agreeing <= count:
+        msg = f"only {agreeing} of {count} landmarks agree on one flat ground"
+        raise CalibrationError(msg)
+    _refuse_lines(landmarks.pixels[used], camera)
+    size = np.linalg.norm(minimum.jacobian, axis=0)
+    condition = float(np.linalg.cond(minimum.jacobian / np.where(size > 0.0, size, 1.0)) ** 2)
+    if condition > MOST_CONDITION:
+        msg = (
+            f"the landmarks do not fix the ground: the condition number is {condition:.1e}, "
+            f"and at most {MOST_CONDITION:.0e} is trusted"
+        )
+        raise CalibrationError(msg)
+    widened = _widening(minimum)
+    from_values = np.kron(np.linalg.inv(to_picture), to_plane.T)
+    matrix = (from_values @ np.append(minimum.values, 1.0)).reshape(3, 3)
+    slopes = from_values[:, :_FREE] * widened
+    ground = GroundHomography(
+        pose.lat, pose.lon, alt_m, matrix, slopes @ covariance(minimum) @ slopes.T
+    )
+    off = problem.residuals(minimum.values).reshape(-1, 2) * sigma_px[:, None]
+    return HomographyFit(
+        ground=ground,
+        residual_px=np.linalg.norm(off, axis=1),
+        off=np.sqrt(far),
+        used=used,
+        widened=widened,
+        condition=condition,
+        relief_m=float(np.ptp(landmarks.alt_m)),
+    )
+
+
+class _Problem(NamedTuple):
+    """Landmarks in coordinates whose middle is 0 and whose spread is about 1."""
+
+    plane: FloatArray  # (N, 2)
+    seen: FloatArray  # (N, 2)
+    sigma: FloatArray  # (N,)
+
+    def rows(self, used: BoolArray) -> "_Problem":
+        return _Problem(self.plane[used], self.seen[used], self.sigma[used])
+
+    def residuals(self, values: FloatArray) -> FloatArray:
+        """Return misses in the picture (2 N,), in sigmas, of a matrix (8,) but for its last, 1.
+
+        The plane's middle is ahead, so the matrix can be scaled like that.
+        """
+        matrix = np.append(values, 1.0).reshape(3, 3)
+        ahead = np.column_stack((self.plane, np.ones(len(self.plane)))) @ matrix.T
+        depth = np.where(ahead[:, 2] > _LEAST_AHEAD, ahead[:, 2], _LEAST_AHEAD)
+        off: FloatArray = (ahead[:, :2] / depth[:, None] - self.seen) / self.sigma[:, None]
+        return off.ravel()
+
+
+def _robust(problem: _Problem) -> tuple[Minimum, BoolArray, FloatArray]:
+    """Return the fit to the landmarks that agree, which those are, and all distances (N,)."""
+    count = len(problem.plane)
+    best, least = None, np.inf
+    step = max(1, comb(count, _OF_A_SET) // _MOST_SETS)
+    for chosen in islice(combinations(range(count), _OF_A_SET), 0, None, step):
+        rows = np.zeros(count, dtype=np.bool_)
+        rows[list(chosen)] = True
+        values = _linear(problem.rows(rows))
+        if values is None:
+            continue
+        squares = np.sum(problem.residuals(values).reshape(-1, 2) ** 2, axis=1)
+        cost = float(np.minimum(squares / _TRUNCATED_AT**2, 1.0).sum())
+        if cost < least:
+            best, least = values, cost
+    if best is None:
+        msg = "no four landmarks span the ground: on every choice of them, three lie on one line"
+        raise CalibrationError(msg)
+    squares = np.sum(problem.residuals(best).reshape(-1, 2) ** 2, axis=1)
+    used = squares <= max(float(np.sort(squares)[_OF_A_SET - 1]), _TRUNCATED_AT**2)
+    for _ in range(2 * count):
+        minimum = minimise(problem.rows(used).residuals, best, np.ones(_FREE))
+        best = minimum.values
+        far = _distances(problem, minimum, used) / _GOOD_IN_A_PLANE
+        wrong = np.where(used, far, 1.0 / np.maximum(far, 1e-9))
+        worst = int(np.argmax(wrong))
+        if wrong[worst] <= 1.0 or (used[worst] and used.sum() <= _OF_A_SET):
+            break
+        used[worst] = not used[worst]
+    return minimum, used, far * _GOOD_IN_A_PLANE
+
+
+def _linear(problem: _Problem) -> FloatArray | None:
+    """Solve four landmarks by the direct linear transform; None where they do not span a plane."""
+    one = np.column_stack((problem.plane, np.ones(_OF_A_SET)))
+    none = np.zeros_like(one)
+    u, v = problem.seen.T[:, :, None]
+    equations = np.concatenate(
+        (np.concatenate((one, none, -u * one), 1), np.concatenate((none, one, -v * one), 1))
+    )
+    _, sizes, axes = np.linalg.svd(equations)
+    values = axes[-1]
+    if sizes[-1] < _FLAT * sizes[0] or abs(values[-1]) < _FLAT:
+        return None
+    scaled: FloatArray = values[:-1] / values[-1]
+    return scaled
+
+
+def _distances(problem: _Problem, minimum: Minimum, used: BoolArray) -> FloatArray:
+    """Return squared distances (N,) from the fit, in variances of that distance."""
+    whole = minimise(problem.residuals, minimum.values, np.ones(_FREE), rounds=0)
+    slopes = whole.jacobian.reshape(-1, 2, _FREE)
+    pulled = slopes @ covariance(minimum) @ slopes.transpose(0, 2, 1)
+    sizes, axes = np.linalg.eigh(np.eye(2) + np.where(used, -1.0, 1.0)[:, None, None] * pulled)
+    off = problem.residuals(minimum.values).reshape(-1, 2)
+    along = np.einsum("nij,ni->nj", axes, off)
+    far: FloatArray = np.sum(along**2 / np.maximum(sizes, _LEAST_SHARE), axis=1)
+    return far
+
+
+def _widening(minimum: Minimum) -> float:
+    """Return the factor on the landmarks' sigmas that their residuals demand."""
+    freedom = len(minimum.jacobian) - _FREE
+    if freedom < 1 or minimum.cost <= most_by_chance(freedom):
+        return 1.0
+    widened = float(np.sqrt(minimum.cost / freedom))
+    if widened > MOST_SCALE:
+        msg = (
+            f"the landmarks miss flat ground by {widened:.1f} times their sigma_px, more than the "
+            f"{MOST_SCALE:g} times that imprecise pointing could explain: is the ground flat?"
+        )
+        raise CalibrationError(msg)
+    return max(widened, 1.0)
+
+
+def _refuse_lines(pixels: FloatArray, camera: Camera) -> None:
+    """Refuse landmarks of which no four span the picture without three on a line."""
+    area = camera.width_px * camera.height_px
+    best = 0.0
+    step = max(1, comb(len(pixels), _OF_A_SET) // _MOST_SETS)
+    for chosen in islice(combinations(pixels, _OF_A_SET), 0, None, step):
+        best = max(best, min(_triangle(*three) for three in combinations(chosen, 3)) / area)
+    if best < LEAST_TRIANGLE:
+        msg = (
+            f"three of any four landmarks lie nearly on one line: the least triangle is "
+            f"{best:.2%} of the picture, and at least {LEAST_TRIANGLE:.2%} are needed"
+        )
+        raise CalibrationError(msg)
+
+
+def _triangle(a: FloatArray, b: FloatArray, c: FloatArray) -> float:
+    (x, y), (s, t) = b - a, c - a
+    return abs(float(x * t - y * s)) / 2.0
+
+
+def _normaliser(points: FloatArray) -> FloatArray:
+    """Return the matrix (3, 3) that moves points' middle to 0 and their spread to about 1."""
+    middle = points.mean(axis=0)
+    size = 1.0 / max(float(np.sqrt(np.mean((points - middle) ** 2))), 1e-12)
+    return np.array(
+        [[size, 0.0, -size * middle[0]], [0.0, size, -size * middle[1]], [0.0, 0.0, 1.0]]
+    )
+
+
+def _moved(matrix: FloatArray, points: FloatArray) -> FloatArray:
+    moved: FloatArray = points * matrix[0, 0] + matrix[:2, 2]
+    return moved

@@ -1,0 +1,166 @@
+"""A flight log as a table: CSV with the columns named below, units in their names.
+
+The first line names the columns; either `media_time_s` or `captured_at` (RFC 3339, UTC) must be
+there. An empty field is unknown. An unknown column is refused by name: it may be a misspelt one,
+or one in other units.
+"""
+
+import csv
+import io
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from edge.messages import UtcTime
+from edge.telemetry.samples import Sample, TelemetryError, media_time
+
+COLUMNS: Final = (
+    "media_time_s",
+    "captured_at",
+    "lat",
+    "lon",
+    "alt_m",
+    "alt_msl_m",
+    "rel_alt_m",
+    "yaw_deg",
+    "pitch_deg",
+    "roll_deg",
+    "hfov_deg",
+)
+BAD_ROW: Final = "rows with a field that cannot be right"
+NO_TIME: Final = "rows without a time"
+
+_RANGES: Final[Mapping[str, tuple[float, float]]] = {
+    "lat": (-90.0, 90.0),
+    "lon": (-180.0, 180.0),
+    "alt_m": (-1000.0, 100_000.0),
+    "alt_msl_m": (-1000.0, 100_000.0),
+    "rel_alt_m": (-1000.0, 100_000.0),
+    "yaw_deg": (-360.0, 360.0),
+    "pitch_deg": (-90.0, 90.0),
+    "roll_deg": (-180.0, 180.0),
+    "hfov_deg": (1e-6, 179.999999),
+}
+
+
+def looks_like(text: str) -> bool:
+    """Tell whether a text begins with a line that names columns of ours."""
+    names = _names(text.lstrip().partition("\n")[0])
+    return bool(set(names) & set(COLUMNS))
+
+
+def read_table(text: str, skipped: Counter[str], *, name: str) -> list[Sample]:
+    """Read a table; rows that are broken are counted in `skipped`.
+
+    Args:
+        text: The whole file.
+        skipped: Gets a count by reason.
+        name: Of the file, for errors.
+
+    Raises:
+        TelemetryError: The columns are not what they should be.
+    """
+    reader = csv.reader(io.StringIO(text.lstrip()), strict=False)
+    rows = _rows(reader, skipped)
+    header = [column.strip() for column in next(rows, [])]
+    _check(header, name)
+    samples: list[Sample] = []
+    first: UtcTime | None = None
+    for row in rows:
+        if not any(field.strip() for field in row):
+            continue
+        try:
+            values, captured_at = _values(header, row)
+        except ValueError:
+            skipped[BAD_ROW] += 1
+            continue
+        seconds = values.pop("media_time_s", None)
+        if captured_at is not None:
+            first = captured_at if first is None else first
+            if seconds is None:
+                seconds = captured_at.seconds_since(first)
+        if seconds is None or media_time(seconds) is None:
+            skipped[NO_TIME] += 1
+            continue
+        clock_s = None if captured_at is None else captured_at.timestamp()
+        samples.append(
+            msgspec.structs.replace(
+                Sample(media_time_s=seconds, captured_at=captured_at, clock_s=clock_s), **values
+            )
+        )
+    return samples
+
+
+def write_table(samples: Iterable[Sample]) -> str:
+    """Write samples; reading them gives the same numbers, instants to the millisecond."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for sample in samples:
+        row: list[str] = []
+        for column in COLUMNS:
+            value = getattr(sample, column)
+            if isinstance(value, UtcTime):
+                row.append(value.rfc3339())
+            else:
+                row.append("" if value is None else repr(float(value)))
+        writer.writerow(row)
+    return out.getvalue()
+
+
+def _names(line: str) -> list[str]:
+    return [name.strip().strip('"') for name in line.split(",")]
+
+
+def _rows(reader: Iterable[list[str]], skipped: Counter[str]) -> Iterator[list[str]]:
+    """Yield rows until the end; count those that are no CSV."""
+    lines = iter(reader)
+    while True:
+        try:
+            row = next(lines, None)
+        except csv.Error:
+            skipped[BAD_ROW] += 1
+            continue
+        if row is None:
+            return
+        yield row
+
+
+def _check(header: list[str], name: str) -> None:
+    for column in header:
+        if column not in COLUMNS:
+            msg = f"{name}: unknown column {column!r}; known are {', '.join(COLUMNS)}"
+            raise TelemetryError(msg)
+        if header.count(column) > 1:
+            msg = f"{name}: the column {column!r} stands there twice"
+            raise TelemetryError(msg)
+    if not {"media_time_s", "captured_at"} & set(header):
+        msg = f"{name}: needs a column media_time_s or captured_at"
+        raise TelemetryError(msg)
+
+
+def _values(header: list[str], row: list[str]) -> tuple[dict[str, float], UtcTime | None]:
+    """Read the fields of one row.
+
+    Raises:
+        ValueError: One cannot be right, or their number is another than the header's.
+    """
+    if len(row) != len(header):
+        raise ValueError(row)
+    values: dict[str, float] = {}
+    captured_at: UtcTime | None = None
+    for column, field in zip(header, row, strict=True):
+        text = field.strip()
+        if not text:
+            continue
+        if column == "captured_at":
+            captured_at = UtcTime.parse(text)
+            continue
+        values[column] = float(text)
+        least, most = _RANGES.get(column, (-math.inf, math.inf))
+        if not (math.isfinite(values[column]) and least <= values[column] <= most):
+            raise ValueError(text)
+    return values, captured_at
