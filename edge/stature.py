@@ -23,6 +23,7 @@ crouching, two people in one box): then the height says nothing.
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pymap3d
 
 from edge.camera import BoolArray, Camera, FloatArray, Pose, PoseSigma, rays_enu
@@ -100,10 +101,9 @@ def weigh_height(  # noqa: PLR0913 - a position has that many causes
     better = list(placed)
     (feet, by_feet), (heads, by_head) = ends
     found = _agree(feet, by_feet, heads, by_head)
-    for column, row in enumerate(rows):
-        old = placed[row]
-        if old is not None and found.ok[column]:
-            better[row] = _moved(old, found, feet, column, pose)
+    surer = np.flatnonzero(found.ok)
+    for row, where in zip(rows[surer], _moved(placed, rows, found, feet, pose), strict=True):
+        better[row] = where
     return better
 
 
@@ -170,28 +170,42 @@ def _covariance(errors: FloatArray) -> FloatArray:
     )
 
 
-def _moved(old: Placed, found: _Agreed, feet: Hits, column: int, pose: Pose) -> Placed:
-    """Move a place along the ground and narrow its error."""
-    only = [column]
-    east_m, north_m = found.moved_m[:, column]
-    normal = feet.normal[:, column]
-    up_m = -(normal[0] * east_m + normal[1] * north_m) / max(normal[2], 0.1)
-    lat, lon, alt_m = pymap3d.enu2geodetic(east_m, north_m, up_m, old.lat, old.lon, old.alt_m)
+def _moved(
+    placed: list[Placed | None],
+    rows: npt.NDArray[np.intp],
+    found: _Agreed,
+    feet: Hits,
+    pose: Pose,
+) -> list[Placed]:
+    """Move the places that are surer now along the ground, and narrow their errors."""
+    columns = np.flatnonzero(found.ok)
+    old = [where for where in (placed[row] for row in rows[columns]) if where is not None]
+    if not old:
+        return []
+    east_m, north_m = found.moved_m[:, columns]
+    normal = feet.normal[:, columns]
+    up_m = -(normal[0] * east_m + normal[1] * north_m) / np.maximum(normal[2], 0.1)
+    before = np.array([(one.lat, one.lon, one.alt_m) for one in old]).T
+    lat, lon, alt_m = pymap3d.enu2geodetic(east_m, north_m, up_m, *before)
     here = pymap3d.geodetic2enu(lat, lon, alt_m, pose.lat, pose.lon, pose.alt_m)
+    slant_m = np.sqrt(sum(np.square(part) for part in here))
     # Where the feet's error was swept, the rest of it is as much wider.
-    claimed = np.array(old.cov_m2)[:, None]
+    claimed = np.array([one.cov_m2 for one in old]).T
     whole, shared = (
-        in_step(part[:, only], found.feet_alone[:, only], claimed)[:, 0]
+        in_step(part[:, columns], found.feet_alone[:, columns], claimed)
         for part in (found.whole, found.shared)
     )
-    return old._replace(
-        lat=float(lat),
-        lon=float(lon),
-        alt_m=float(alt_m),
-        cov_m2=_triple(whole),
-        cov_bias_m2=_triple(shared),
-        slant_m=float(np.linalg.norm(here)),
-    )
+    return [
+        one._replace(
+            lat=float(lat[column]),
+            lon=float(lon[column]),
+            alt_m=float(alt_m[column]),
+            cov_m2=_triple(whole[:, column]),
+            cov_bias_m2=_triple(shared[:, column]),
+            slant_m=float(slant_m[column]),
+        )
+        for column, one in enumerate(old)
+    ]
 
 
 def _triple(covariance: FloatArray) -> CovM2:
