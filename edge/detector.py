@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from edge.camera import Camera
-from edge.config import DetectorConfig
+from edge.device_file import DetectorConfig
 from edge.frames import Image
 from edge.messages import RefusedError
 from edge.openvino_export import exported, letterboxed_px

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from edge.address import without_password
 from edge.camera import Pose
-from edge.config import SourceConfig
+from edge.device_file import SourceConfig
 from edge.messages import RefusedError, UtcTime
 from edge.telemetry import PoseAt, Telemetry
 

@@ -24,8 +24,9 @@ from edge.messages import DetectionsMessage, Scene, UtcTime
 from edge.onvif import OnvifError, OnvifTopic, SceneFrame, read_event, read_metadata
 from edge.onvif_objects import LeftOut, ObjectReader
 from edge.onvif_scene import SceneReports
-from edge.pipeline import Sink, StatusReporter, Teller, derived_id
+from edge.pipeline import Sink, StatusReporter
 from edge.subscriber import Heard
+from edge.teller import Teller, derived_id
 
 TURNING: Final = "frame of a camera on the move"
 UNCLEAR: Final = "frame of which no object could be read"

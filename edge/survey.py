@@ -8,7 +8,8 @@ import pymap3d
 from edge.accuracy import ce90_m, sigmas_m
 from edge.address import without_password
 from edge.camera import Camera, FloatArray, in_picture, pixels_from_enu, rays_camera
-from edge.config import DeviceConfig, SourceConfig
+from edge.config import DeviceConfig
+from edge.device_file import SourceConfig
 from edge.georeference import DEM, FLAT, Placed, footprint, place
 from edge.ground import Ground, GroundModel
 from edge.messages import CovM2, RefusedError

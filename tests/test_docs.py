@@ -5,16 +5,16 @@ from pathlib import Path
 
 import msgspec
 
-from edge import config
+from edge import device_file
 
 ROOT = Path(__file__).parents[1]
 
 
 def test_every_key_of_a_device_file_is_documented() -> None:
     text = (ROOT / "docs" / "device.md").read_text(encoding="utf-8")
-    tables = {field.name: field.type for field in msgspec.structs.fields(config._File)} | {
-        "sigma": config.SigmaConfig
-    }
+    tables = {
+        field.name: field.type for field in msgspec.structs.fields(device_file.DeviceFile)
+    } | {"sigma": device_file.SigmaConfig}
     missing = [
         f"{table}.{field.name}"
         for table, table_type in tables.items()

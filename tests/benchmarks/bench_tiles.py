@@ -32,8 +32,9 @@ import msgspec
 import numpy as np
 
 from edge.camera import Pose
-from edge.config import DetectorConfig, DeviceConfig, load_device
+from edge.config import DeviceConfig, load_device
 from edge.detector import YoloDetector
+from edge.device_file import DetectorConfig
 from edge.frames import Image
 from edge.weights import cache_folder
 from maps.demo.landscape import GROUND_ALT_M, Point, latlon_of

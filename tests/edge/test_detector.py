@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from edge.camera import Camera
-from edge.config import DetectorConfig, DeviceConfigError, load_device
+from edge.config import DeviceConfigError, load_device
 from edge.detector import YoloDetector
+from edge.device_file import DetectorConfig
 from edge.frames import Image
 from edge.messages import RefusedError
 from edge.openvino_export import exported, letterboxed_px

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.config import SourceConfig
+from edge.device_file import SourceConfig
 from edge.frames import Frame, FrameSource, LiveSource, SourceError, open_source
 from edge.messages import UtcTime
 

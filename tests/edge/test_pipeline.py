@@ -24,7 +24,8 @@ from edge.messages import (
     decode,
     encode,
 )
-from edge.pipeline import AT_HORIZON, TOO_MANY, Pipeline, RunSummary, run
+from edge.pipeline import Pipeline, RunSummary, run
+from edge.teller import AT_HORIZON, TOO_MANY
 
 
 class Sees:

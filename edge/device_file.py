@@ -1,0 +1,158 @@
+"""The tables of a `device.toml`: their keys, units, ranges and defaults."""
+
+import math
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from edge.camera import Camera
+from edge.messages import Fraction, Lat, Lon, Name, NotNegative, Positive
+
+Pixels = Annotated[int, Meta(ge=16, le=32768)]
+Height = Annotated[float, Meta(ge=-1000.0, le=100_000.0)]
+PixelSigma = Annotated[float, Meta(ge=0.1, le=10_000.0)]
+FieldOfView = Annotated[float, Meta(gt=0.0, lt=180.0)]
+Yaw = Annotated[float, Meta(ge=-360.0, le=360.0)]
+Pitch = Annotated[float, Meta(ge=-90.0, le=90.0)]
+Roll = Annotated[float, Meta(ge=-180.0, le=180.0)]
+Seconds = Annotated[float, Meta(ge=-1e6, le=1e6)]
+TileCount = Annotated[int, Meta(ge=1, le=16)]
+
+
+class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A TOML table: an unknown key is a typing error, never ignored."""
+
+
+class Device(Table, frozen=True, kw_only=True):
+    """Who it is."""
+
+    id: Name
+    sector: Name
+    kind: Literal["camera", "thermal", "drone"] = "camera"
+
+
+class SourceConfig(Table, frozen=True, kw_only=True):
+    """Where its pictures come from, or what an ONVIF camera found in them: one of the two."""
+
+    video: str | Annotated[int, Meta(ge=0, le=99)] | None = None
+    onvif: str | None = None  # topic prefix of a camera that sends metadata over MQTT
+    onvif_module: str | None = None  # of its analytics modules, only this one
+    onvif_broker: str | None = None  # where it sends; None: to [broker] url
+    telemetry: Annotated[str, Meta(min_length=1)] | None = None  # a drone's flight log
+    telemetry_offset_s: Seconds = 0.0  # into the log, where the video begins
+    fps: Annotated[float, Meta(gt=0.0, le=240.0)] | None = None  # of a folder of pictures
+
+
+class DetectorConfig(Table, frozen=True, kw_only=True):
+    """What finds people and vehicles in a picture."""
+
+    model: Annotated[str, Meta(min_length=1)] = "yolov8n.pt"
+    labels: dict[str, Annotated[str, Meta(min_length=1, max_length=64)]] | None = None
+    confidence: Fraction = 0.25
+    pixel_sigma: PixelSigma = 3.0  # px, one sigma of the ground-contact point
+    imgsz: Annotated[int, Meta(ge=32, le=4096)] = 640  # longer side of what the model sees, px
+    tiles: Literal["auto"] | tuple[TileCount, TileCount] = (1, 1)  # columns, rows
+    tile_overlap: Annotated[float, Meta(ge=0.1, le=0.5)] = 0.2  # of neighbours, share of a tile
+    invert: bool = False  # the model sees the negative: people paler than the ground turn dark
+    tracker: Literal["bytetrack", "botsort", "ocsort"] = "bytetrack"
+    backend: Literal["auto", "torch", "openvino"] = "auto"
+
+    @property
+    def label_by_class(self) -> dict[int, str] | None:
+        """Labels by class number, or None: all of them under the model's own names."""
+        if self.labels is None:
+            return None
+        return {int(number): label for number, label in self.labels.items()}
+
+
+class CameraConfig(Table, frozen=True, kw_only=True):
+    """The inside of the camera."""
+
+    width: Pixels
+    height: Pixels
+    fx: Positive | None = None
+    fy: Positive | None = None
+    hfov_deg: FieldOfView | None = None
+    cx: float | None = None
+    cy: float | None = None
+    model: Literal["brown", "fisheye"] | None = None
+    distortion: tuple[float, ...] = ()
+
+    def camera(self) -> Camera:
+        """Fill in what was left out: square pixels, the principal point in the middle."""
+        fx_px = self.fx
+        if fx_px is None:
+            half = math.radians((self.hfov_deg or 0.0) / 2.0)
+            fx_px = self.width / 2.0 / math.tan(half)
+        return Camera(
+            width_px=self.width,
+            height_px=self.height,
+            fx_px=fx_px,
+            fy_px=fx_px if self.fy is None else self.fy,
+            cx_px=(self.width - 1) / 2.0 if self.cx is None else self.cx,
+            cy_px=(self.height - 1) / 2.0 if self.cy is None else self.cy,
+            model=self.model if self.distortion else None,
+            distortion=self.distortion,
+        )
+
+
+class SigmaConfig(Table, frozen=True, kw_only=True):
+    """One sigma of the mount. What is left out is what a hurried survey leaves."""
+
+    position_m: NotNegative = 3.0
+    alt_m: NotNegative = 3.0
+    yaw_deg: NotNegative = 2.0
+    pitch_deg: NotNegative = 1.0
+    roll_deg: NotNegative = 1.0
+
+
+class GimbalConfig(Table, frozen=True, kw_only=True):
+    """Absolute angles at which a drone's camera was locked, where its log has none."""
+
+    yaw_deg: Yaw
+    pitch_deg: Pitch
+    roll_deg: Roll = 0.0
+
+
+class MountConfig(Table, frozen=True, kw_only=True):
+    """Where the lens is and where it looks; beside telemetry, what to add to that."""
+
+    lat: Lat | None = None  # None: the telemetry says it
+    lon: Lon | None = None
+    alt_m: Height | None = None
+    alt_msl_m: Height | None = None
+    yaw_deg: Yaw = 0.0
+    pitch_deg: Pitch = 0.0
+    roll_deg: Roll = 0.0
+    gimbal: GimbalConfig | None = None
+    takeoff_alt_m: Height | None = None  # with the log's heights above the take-off
+    takeoff_alt_msl_m: Height | None = None
+    sigma: SigmaConfig = SigmaConfig()
+
+
+class GroundConfig(Table, frozen=True, kw_only=True):
+    """The ground it looks at."""
+
+    alt_m: Height | None = None
+    alt_msl_m: Height | None = None  # one height: this, the one above, or the model below
+    dem: Annotated[str, Meta(min_length=1)] | None = None
+    dem_heights: Literal["msl", "ellipsoid"] | None = None  # what the model counts them from
+    sigma_m: NotNegative | None = None
+
+
+class BrokerConfig(Table, frozen=True, kw_only=True):
+    """Where its messages go."""
+
+    url: str = "mqtt://127.0.0.1:1883"
+
+
+class DeviceFile(Table, frozen=True, kw_only=True):
+    """The whole of `device.toml`."""
+
+    device: Device
+    source: SourceConfig
+    detector: DetectorConfig = DetectorConfig()
+    camera: CameraConfig
+    mount: MountConfig
+    ground: GroundConfig
+    broker: BrokerConfig = BrokerConfig()
