@@ -10,7 +10,8 @@ from edge.messages import Place
 from fusion.local_frame import Metres
 
 if TYPE_CHECKING:
-    from fusion.sector import Sector, Zone
+    from fusion.plan import Zone
+    from fusion.sector import Sector
 
 
 def place_of(sector: "Sector", at: Metres) -> Place:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.messages import AlertKind, Direction, Scene, SensorKind, Severity, TrackState
-from fusion.sector import LINE_STATUS, TRAIL_KINDS, ZONE_KINDS
+from fusion.sector_file import LINE_STATUS, TRAIL_KINDS, ZONE_KINDS
 from maps.language import LANGUAGES, chosen, words
 from maps.picture import Health
 
