@@ -25,8 +25,15 @@ _EPSG_6960: Final = "VN-2000 to WGS 84 (2)"
 _VN2000_NAME: Final = re.compile(r"VN.?2000", re.IGNORECASE)
 _SAME_M: Final = 1.0
 _SAME_DEG: Final = _SAME_M / 111_000.0
-# A layer may reach over the edge of its zone, not into the next but one.
-_ZONE_MARGIN_DEG: Final = 2.0
+# A layer may reach over the edge of its zone, not into the next one.
+_ZONE_MARGIN_DEG: Final = 0.5
+# Of a name to one that EPSG knows, where a file leaves the number out: 70 means the same numbers.
+_SAME_CRS: Final = 70
+# VN-2000's provincial zones have this scale on their central meridian, and no zone of WGS 84 has.
+_SCALE_OF_VN2000: Final = 0.9999
+_SCALE_PARAMETER: Final = "8805"  # EPSG: scale factor at natural origin
+_MERIDIAN_PARAMETER: Final = "8802"  # EPSG: longitude of natural origin
+_VIETNAM_DEG: Final = (102.0, 110.0)
 
 
 class Datum(NamedTuple):
@@ -80,20 +87,21 @@ def datum(declared: str, *, where: str) -> Datum:
         )
         raise RefusedError(msg)
     way = ways[0]
+    _refuse_nothing_moved(crs, where)
     moved = _steps_between_datums(way)
-    if not moved and _VN2000_NAME.search(crs.name):
+    if not moved and (_VN2000_NAME.search(crs.name) or _drawn_like_vn2000(crs)):
         msg = (
-            f"{where}: its crs is called {_short(crs.name)} and has the datum of WGS 84; "
-            f"write its EPSG code, as in {EXAMPLE}"
+            f"{where}: its crs is called {_short(crs.name)}, is drawn as VN-2000 is and has the "
+            f"datum of WGS 84; write its EPSG code, as in {EXAMPLE}"
         )
         raise RefusedError(msg)
     code = crs.to_epsg()
-    area = crs.area_of_use
+    area = _area(crs)
     return Datum(
         crs=f"EPSG:{code} ({crs.name})" if code else crs.name,
         operation=" + ".join(moved) or None,
         accuracy_m=way.accuracy if way.accuracy is not None and way.accuracy >= 0.0 else None,
-        area=None if area is None else area.bounds,
+        area=area,
         way=way,
     )
 
@@ -120,6 +128,39 @@ def _steps_between_datums(way: Transformer) -> list[str]:
     """Name the steps that are no mere conversion (a projection, the order of the axes)."""
     steps: Any = way.operations or ()
     return [step.name for step in steps if step.type_name != "Conversion"]
+
+
+def _refuse_nothing_moved(crs: CRS, where: str) -> None:
+    """Refuse seven parameters that are all zero: what programs write that know no datum."""
+    if not crs.is_bound or crs.coordinate_operation is None:
+        return
+    if not any(parameter.value for parameter in crs.coordinate_operation.params):
+        msg = (
+            f"{where}: its towgs84 is all zero, which declares no datum; "
+            f"write its EPSG code, as in {EXAMPLE}"
+        )
+        raise RefusedError(msg)
+
+
+def _drawn_like_vn2000(crs: CRS) -> bool:
+    """Tell whether a projection is that of a zone of VN-2000, whatever it is called."""
+    if crs.coordinate_operation is None:
+        return False
+    told = {one.code: float(one.value) for one in crs.coordinate_operation.params}
+    west, east = _VIETNAM_DEG
+    return (
+        told.get(_SCALE_PARAMETER) == _SCALE_OF_VN2000
+        and west <= told.get(_MERIDIAN_PARAMETER, 0.0) <= east
+    )
+
+
+def _area(crs: CRS) -> tuple[float, float, float, float] | None:
+    """Return where a CRS is meant to be used; of one with heights, where its plane is."""
+    plane = crs.sub_crs_list[0] if crs.is_compound else crs
+    if plane.area_of_use is None:
+        code = plane.to_epsg(min_confidence=_SAME_CRS)
+        plane = plane if code is None else CRS.from_epsg(code)
+    return None if plane.area_of_use is None else plane.area_of_use.bounds
 
 
 def _short(declared: str) -> str:

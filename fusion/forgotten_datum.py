@@ -25,8 +25,13 @@ _VIETNAM: Final = (101.0, 7.0, 111.0, 25.0)  # west, south, east, north, with so
 _FIT_M: Final = 15.0  # what is drawn at a marker is drawn no farther from it
 _OFF_LINE_M: Final = 60.0  # markers so far off the line are not on it
 _BELONGS_M: Final = 500.0  # a marker farther off is of another line
-_BETTER: Final = 4.0  # so much nearer to the line must the move bring them
+_BETTER: Final = 4.0  # so much nearer to the line must the move bring a few markers
+# Of many that stand beside the line in all sorts of ways, less will do: by the likelihood ratio.
+_BETTER_ALL: Final = 1.5
+_EVIDENCE_NATS: Final = 10.0
 _LEAST_MARKERS: Final = 2
+_AROUND_M: Final = 600.0  # how often two layers meet by chance is counted so far about
+_BY_CHANCE: Final = 2e-3  # seldomer than that, it is none
 
 Lines = Sequence[Sequence[Metres]]
 
@@ -64,18 +69,14 @@ def signs_of_vn2000(
         return ()
     shift = _shift(frame)
     posts, signs = np.array(markers, dtype=np.float64), []
-    found = _off_the_line(border, posts, shift) or _off_the_markers(
-        np.vstack([np.array(line) for line in border]), posts, shift, least=_LEAST_MARKERS
-    )
+    found = _off_the_line(border, posts, shift) or _off_the_corners(border, posts, shift)
     if found is not None:
         wrong, right = ("markers", "border") if found > 0 else ("border", "markers")
         signs.append(_sentence(files[wrong], files[right], shift))
-    if trails:
-        ends = np.array([end for line in trails for end in (line[0], line[-1])])
-        found = _off_the_markers(ends, posts, shift, least=1)
-        if found is not None:
-            wrong, right = ("markers", "trails") if found > 0 else ("trails", "markers")
-            signs.append(_sentence(files[wrong], files[right], shift))
+    found = _off_the_markers(trails, posts, shift) if trails else None
+    if found is not None:
+        wrong, right = ("markers", "trails") if found > 0 else ("trails", "markers")
+        signs.append(_sentence(files[wrong], files[right], shift))
     return tuple(signs)
 
 
@@ -106,31 +107,64 @@ def _off_the_line(border: Lines, markers: FloatArray, shift: _Shift) -> int | No
         return None
     for sign in (1, -1):
         moved = shapely.points(markers[belong] + sign * np.array(shift))
-        if _rms(shapely.distance(moved, line)) * _BETTER < _rms(off_m[belong]):
+        better = _rms(off_m[belong]) / max(_rms(shapely.distance(moved, line)), 1e-3)
+        if better > _BETTER or (
+            better > _BETTER_ALL and belong.sum() * math.log(better) > _EVIDENCE_NATS
+        ):
             return sign
     return None
 
 
-def _off_the_markers(
-    points: FloatArray, markers: FloatArray, shift: _Shift, *, least: int
-) -> int | None:
-    """Tell whether points (N, 2) lie off the markers (M, 2) by the shift, and none at them.
+def _off_the_corners(border: Lines, markers: FloatArray, shift: _Shift) -> int | None:
+    """Tell whether most markers (M, 2) lie off the line's vertices by the shift, and few at them.
+
+    That tells of a line along the very shift, which its markers do not leave.
 
     Returns:
-        1 where the markers must be moved by the shift, -1 where the points, else None.
+        1 where the markers must be moved by the shift, -1 where the line, else None.
     """
-    tree = STRtree(shapely.points(points))
+    tree = STRtree(shapely.points(np.vstack([np.array(line) for line in border])))
 
     def met(moved: FloatArray) -> int:
         found = tree.query(shapely.points(moved), predicate="dwithin", distance=_FIT_M)
         return len(set(found[0].tolist()))
 
-    if met(markers):
-        return None
+    least = max(_LEAST_MARKERS, len(markers) / 2.0)
     for sign in (1, -1):
-        if met(markers + sign * np.array(shift)) >= least:
+        moved = met(markers + sign * np.array(shift))
+        if moved >= least and moved > _BETTER * met(markers):
             return sign
     return None
+
+
+def _off_the_markers(trails: Lines, markers: FloatArray, shift: _Shift) -> int | None:
+    """Tell whether trails' ends lie off the markers (M, 2) by the shift oftener than by chance.
+
+    Returns:
+        1 where the markers must be moved by the shift, -1 where the trails, else None.
+    """
+    ends = np.array([end for line in trails for end in (line[0], line[-1])])
+    near = STRtree(shapely.points(ends)).query(
+        shapely.points(markers), predicate="dwithin", distance=_AROUND_M
+    )
+    apart = ends[near[1]] - markers[near[0]]
+
+    def met(by: FloatArray) -> int:
+        return int(np.count_nonzero(np.hypot(*(apart - by).T) <= _FIT_M))
+
+    as_they_lie = met(np.zeros(2))
+    counts = {sign: met(sign * np.array(shift)) for sign in (1, -1)}
+    sign = max(counts, key=lambda one: counts[one])
+    elsewhere = len(apart) - as_they_lie - sum(counts.values())
+    by_chance = (elsewhere + 1) * (_FIT_M / _AROUND_M) ** 2
+    seldom = _poisson_tail(counts[sign], by_chance) < _BY_CHANCE
+    return sign if seldom and counts[sign] > as_they_lie else None
+
+
+def _poisson_tail(count: int, mean: float) -> float:
+    """Return the probability of so many or more, where so many are to be expected."""
+    fewer = sum(math.exp(-mean) * mean**k / math.factorial(k) for k in range(count))
+    return max(0.0, 1.0 - fewer)
 
 
 def _rms(values: FloatArray) -> float:

@@ -46,6 +46,9 @@ def read_layer(file: LayerFile) -> Layer:
         drawn, origin = read_gis(file.path, table=file.table, declared=file.crs)
         return _layer(file, _TITLES[FORMATS[ending]], drawn, drawn, origin)
     _refuse_what_wgs84_needs_not(file)
+    if ending == ".kmz":
+        msg = f"{file.path}: KMZ is KML in a ZIP file, and is not read; unzip it and name the .kml"
+        raise RefusedError(msg)
     if ending not in _XML:
         layer = read_geojson(file.path)
         for feature in layer.collection["features"]:

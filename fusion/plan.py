@@ -13,7 +13,7 @@ from fusion.sector_file import LINE_STATUS, TRAIL_KINDS, ZONE_KINDS
 from fusion.situation.border import BorderPiece
 from fusion.situation.schedule import Schedule
 
-_FAR_M = 200_000.0  # a layer so far from the border belongs to another place
+_FAR_M = 50_000.0  # a layer so far from the border belongs to another place
 
 
 class Trail(NamedTuple):
@@ -69,7 +69,7 @@ def _refuse_swapped_piece(border: list[Feature]) -> None:
 
 
 def _near_box(points: Sequence[LatLon], others: Sequence[LatLon]) -> bool:
-    """Tell whether points lie in the box round others, or within about 200 km of it."""
+    """Tell whether points lie in the box round others, or within about 50 km of it."""
     margin_deg = _FAR_M / 111_000.0
     return all(
         min(there) - margin_deg <= coordinate <= max(there) + margin_deg

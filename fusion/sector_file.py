@@ -103,3 +103,6 @@ def read_toml(path: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         msg = f"{path}: is not TOML ({error})"
         raise RefusedError(msg) from error
+    except RecursionError as error:
+        msg = f"{path}: its values are nested too deeply"
+        raise RefusedError(msg) from error

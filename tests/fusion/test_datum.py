@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyproj import Geod, Transformer
+from pyproj import CRS, Geod, Transformer
 
 from edge.messages import RefusedError
 from fusion.datum import datum, vn2000
@@ -137,6 +137,30 @@ def test_what_is_no_crs_is_refused(declared) -> None:
     assert "\n" not in str(refusal.value)
 
 
+TM_3 = (
+    'PROJCS["{}",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,'
+    '298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]],PROJECTION['
+    '"Transverse_Mercator"],PARAMETER["False_Easting",500000.0],PARAMETER["False_Northing",0.0],'
+    'PARAMETER["Central_Meridian",105.5],PARAMETER["Scale_Factor",{}],'
+    'PARAMETER["Latitude_Of_Origin",0.0],UNIT["Meter",1.0]]'
+)
+
+
+@pytest.mark.parametrize("name", ["VN_2000_105_30", "VN2K_KTT105-30_mui3", "HaGiang_105_30"])
+def test_a_vn2000_zone_typed_in_on_the_datum_of_wgs84_is_refused(name) -> None:
+    """The commonest forgotten datum: GIS programs offer WGS 84 for a projection made by hand."""
+    with pytest.raises(RefusedError, match=r"^here: .* datum of WGS 84; write its EPSG code"):
+        datum(TM_3.format(name, 0.9999), where="here")
+    if not name.startswith("VN"):
+        assert datum(TM_3.format(name, 0.9996), where="here").operation is None
+
+
+def test_seven_zeros_declare_no_datum() -> None:
+    declared = "+proj=utm +zone=48 +ellps=WGS84 +towgs84=0,0,0,0,0,0,0 +units=m"
+    with pytest.raises(RefusedError, match=r"^here: its towgs84 is all zero"):
+        datum(declared, where="here")
+
+
 def test_parameters_written_out_are_taken() -> None:
     """A provincial meridian that the database lacks, with the seven parameters beside it."""
     own = datum(
@@ -147,6 +171,12 @@ def test_parameters_written_out_are_taken() -> None:
     published = datum("EPSG:9209", where="x")  # 105°30'
     assert own.agrees(published, np.array([[500_000.0, 2_500_000.0]]))
     assert not own.agrees(datum("EPSG:9208", where="x"), np.array([[500_000.0, 2_500_000.0]]))
+
+
+def test_a_crs_with_heights_or_without_a_number_keeps_to_its_zone() -> None:
+    plane = datum("EPSG:3405", where="x")
+    assert datum("EPSG:3405+5773", where="x").area == plane.area
+    assert datum(CRS.from_epsg(3405).to_wkt("WKT1_ESRI"), where="x").area == plane.area
 
 
 def test_vn2000_holds_viet_nam_only() -> None:

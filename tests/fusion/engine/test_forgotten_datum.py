@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 from typing import Any
 
 import pytest
@@ -112,6 +113,36 @@ def test_another_displacement_is_not_taken_for_it(make, sector_maker, east_m, no
         assert warned
     if near > 110.0:
         assert not warned
+
+
+@pytest.mark.parametrize("wrong", [(), ("markers",)])
+def test_many_layers_meet_by_chance_and_are_not_warned_of(make, sector_maker, wrong) -> None:
+    """With 60 markers and 60 trails some end 224 m from a marker in that very direction."""
+    chance = random.Random(20261124)
+    bend = [(east, 300.0 * math.sin(east / 700.0)) for east in range(-10_000, 10_001, 100)]
+    posts = [
+        sector_maker.at(east + chance.gauss(0.0, 50.0), north + chance.gauss(0.0, 50.0))
+        for east, north in bend[::3]
+    ]
+    ends = [(chance.choice(bend), chance.uniform(200.0, 900.0)) for _ in range(60)]
+    trails = [
+        sector_maker.line(
+            (east + chance.gauss(0.0, 300.0), north + chance.gauss(0.0, 300.0)),
+            (east, north - long),
+        )
+        for (east, north), long in ends
+    ]
+    drawn = {
+        "border": [make.feature("LineString", sector_maker.line(*bend), home_side="right")],
+        "markers": [
+            make.feature("Point", forgotten(at) if wrong else at, id=str(k))
+            for k, at in enumerate(posts)
+        ],
+        "trails": [make.feature("LineString", at, id=str(k)) for k, at in enumerate(trails)],
+    }
+    sector = sector_maker.load(**{name: make.collection(*all_) for name, all_ in drawn.items()})
+    assert len(sector.warnings) == len(wrong)
+    assert all("/markers.geojson: lies 223 m" in warning for warning in sector.warnings)
 
 
 def test_outside_viet_nam_there_is_no_vn2000(make, sector_maker) -> None:

@@ -276,6 +276,14 @@ def test_a_file_that_is_none_is_refused_by_name(tmp_path, ending) -> None:
     assert "cannot be read" in refusal(file)
 
 
+@pytest.mark.parametrize("declared", ["EPSG:3406", "EPSG:3406+5773"])
+def test_another_zone_than_the_files_is_refused(tmp_path, declared) -> None:
+    """One zone too far east puts a border at sea, six degrees off; heights hide no zone."""
+    line = in_crs(shapely.LineString(LINE_MADE_IN_DEGREES), "EPSG:3405")
+    file = gis_file(tmp_path / "line.gpkg", [line], None, name=["a"])
+    assert "is it another zone or another CRS?" in refusal(file, crs=declared)
+
+
 def test_a_file_may_not_be_another_inside(tmp_path) -> None:
     """GDAL looks at the bytes, not at the name: some of its formats lead to other files."""
     inside = tmp_path / "a.geojson"
@@ -429,8 +437,12 @@ def test_routes_segments_rings_and_recorded_tracks_are_lines_and_areas(tmp_path)
         ("a.kml", kml(placemark(LINE), placemark(LINE.replace("22.9,8", "22.9, 8"))), ("feature 1",)),
         ("a.kml", kml(placemark("<Point><coordinates/></Point>")), ("feature 0", "has 0")),
         ("a.kml", kml(placemark("<MultiGeometry>" * 99 + "</MultiGeometry>" * 99)), ("deeply",)),
-        ("a.kml", BILLION_LAUGHS, ("is not XML",)),
-        ("a.kml", '<!DOCTYPE kml [<!ENTITY a SYSTEM "file:///etc/hostname">]><kml>&a;</kml>', ("XML",)),
+        ("a.kml", BILLION_LAUGHS, ("<!DOCTYPE>",)),
+        ("a.kml", '<!DOCTYPE kml [<!ENTITY a SYSTEM "file:///etc/hostname">]><kml>&a;</kml>', ("<!DOCTYPE>",)),
+        ("a.gpx", '<!DOCTYPE gpx><gpx><wpt lat="1" lon="2"/></gpx>', ("<!DOCTYPE>",)),
+        ("a.gpx", '<gpx><rte><rtept lat="1" lon="1_04"/></rte></gpx>', ("feature 0", "lon", "'1_04'")),
+        ("a.gpx", '<gpx><rte><rtept lat="\uff11" lon="2"/></rte></gpx>', ("feature 0", "lat")),
+        ("a.kmz", b"PK", ("KMZ", "unzip")),
         ("a.kml", b"\xff\xfe\x00", ("is not XML",)),
         ("a.kml", b'<?xml version="1.0" encoding="klingon"?><kml/>', ("is not XML",)),
     ],
@@ -440,6 +452,20 @@ def test_broken_gpx_and_kml_are_refused_in_one_sentence(tmp_path, name, content,
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     said = refusal(file)
     assert all(word in said for word in words), said
+
+
+def test_what_a_kml_leaves_elsewhere_is_named_as_left_out(tmp_path) -> None:
+    """A Google Earth file may hold nothing but links to other files, or models: not missed."""
+    file = tmp_path / "a.kml"
+    others = "<NetworkLink/><Placemark><Model/></Placemark><GroundOverlay/>"
+    file.write_text(kml(placemark(LINE)).replace("</kml>", others + "</kml>"), encoding="utf-8")
+    layer = read_layer(LayerFile(file, "LineString"))
+    assert len(layer.collection["features"]) == 1
+    assert layer.left_out == (
+        ("GroundOverlay", 1),
+        ("NetworkLink", 1),
+        ("Placemark without a line, area or point", 1),
+    )
 
 
 @settings(
