@@ -10,25 +10,34 @@
 ```
 Pixel centres are whole numbers: the top left pixel is (0, 0), and the centre of a picture 1920
 wide is u = 959.5. Angles are degrees: yaw clockwise from true north, pitch negative below the
-horizon, roll positive right side down.
+horizon, roll positive right side down. What a lens bends is `edge.distortion`.
 """
 
 import math
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+
+from edge.distortion import bent_of, distortion_of, rays_by_bent, rays_through
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-# Brown's undistortion is a fixed-point iteration: until 1e-10 (of a focal length) or 50 rounds.
-_UNDISTORT_UNTIL: Final = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-10)
+# One sigma of the focal length, as a share of it, where nobody says: of a field of view off a
+# data sheet or out of a flight's log, rounded and of the type rather than of the piece; and of
+# a focal length in pixels, which somebody fitted.
+HFOV_SIGMA: Final = 0.01
+FITTED_SIGMA: Final = 0.002
 # Below this share of the distance ahead of the lens a point counts as beside or behind it.
 _LEAST_AHEAD: Final = 1e-9
-_NEWTON_STEPS: Final = 20
+# Focal lengths, in widths of the picture, between which one is looked for.
+_FOCAL_WIDTHS: Final = (1e-6, 1e9)
+_HALVINGS: Final = 60
+_SAME_DEG: Final = 1e-6
+_COLUMNS: Final = 65
+_ROWS: Final = 37
 # Pixel centres are whole numbers, so the picture begins half a pixel before the first.
 _HALF_PX: Final = 0.5
 
@@ -44,11 +53,20 @@ class Camera(NamedTuple):
     cy_px: float
     model: str | None  # None: pinhole | "brown": k1 k2 p1 p2 k3 | "fisheye": k1 k2 k3 k4
     distortion: tuple[float, ...]
+    focal_sigma: float = 0.0  # one sigma of the focal length, as a share of it
 
     def zoomed(self, hfov_deg: float) -> "Camera":
-        """Return the camera at another horizontal field of view, the picture's shape kept."""
-        fx_px = self.width_px / 2.0 / math.tan(math.radians(hfov_deg / 2.0))
-        return self._replace(fx_px=fx_px, fy_px=self.fy_px * fx_px / self.fx_px)
+        """Return the camera at another horizontal field of view, the picture's shape kept.
+
+        A field of view that its distortion cannot show gives a camera without a focal length
+        (NaN), which places nothing.
+        """
+        fx_px = focal_px(self, hfov_deg)
+        return self._replace(
+            fx_px=fx_px,
+            fy_px=self.fy_px * fx_px / self.fx_px,
+            focal_sigma=max(self.focal_sigma, HFOV_SIGMA),
+        )
 
 
 class Pose(NamedTuple):
@@ -101,43 +119,63 @@ def enu_from_camera(pose: Pose) -> FloatArray:
     return rotation
 
 
+def angles_deg(enu_from_camera_axes: FloatArray) -> tuple[float, float, float]:
+    """Return yaw, pitch, roll of a rotation (3, 3); the inverse of `enu_from_camera`."""
+    right, down, ahead = enu_from_camera_axes.T
+    yaw = np.degrees(np.arctan2(ahead[0], ahead[1]))
+    pitch = np.degrees(np.arcsin(np.clip(ahead[2], -1.0, 1.0)))
+    roll = np.degrees(np.arctan2(-right[2], -down[2]))
+    return float(yaw), float(pitch), float(roll)
+
+
 def rays_camera(pixels_uv: FloatArray, camera: Camera) -> FloatArray:
-    """Return unit rays (N, 3) in the camera frame through pixels (N, 2)."""
+    """Return unit rays (N, 3) in the camera frame through pixels (N, 2).
+
+    Where the camera's distortion says nothing (`edge.distortion.reach`) there is no ray: NaN.
+    """
     pixels = np.asarray(pixels_uv, dtype=np.float64).reshape(-1, 2)
-    if len(pixels) == 0:
-        return np.empty((0, 3))
-    focal, centre = np.array((camera.fx_px, camera.fy_px)), (camera.cx_px, camera.cy_px)
-    slopes = (pixels - np.array(centre)) / focal
-    if camera.model == "fisheye":
-        return _unbend_fisheye(slopes, camera.distortion)
-    if camera.model == "brown":
-        slopes = cv2.undistortPoints(
-            pixels[:, None, :],
-            _intrinsics(camera),
-            np.array(camera.distortion),
-            criteria=_UNDISTORT_UNTIL,
-        )[:, 0]
+    slopes = _slopes(pixels, camera)
+    if camera.model is not None:
+        return rays_through(slopes, distortion_of(camera.model, camera.distortion))
     rays = np.column_stack((slopes, np.ones(len(slopes))))
     unit: FloatArray = rays / np.linalg.norm(rays, axis=1, keepdims=True)
     return unit
 
 
-def _unbend_fisheye(bent: FloatArray, k: tuple[float, ...]) -> FloatArray:
-    """Return unit rays (N, 3) for distances from the centre (N, 2) in focal lengths.
+def rays_by_pixel(pixels_uv: FloatArray, camera: Camera) -> FloatArray:
+    """Return how rays turn with their pixels (N, 2): (N, 3, 2) radians a pixel right and down.
 
-    Kannala and Brandt: distance = a (1 + k1 a^2 + k2 a^4 + k3 a^6 + k4 a^8) at the angle a off
-    the axis, solved for a by Newton's method. Rays at 90 degrees and more off the axis are fine.
+    In the camera frame, and NaN where there is no ray.
     """
-    distance = np.linalg.norm(bent, axis=1)
-    powers = np.arange(1, 10, 2)
-    factors = np.array((1.0, *k))
-    angle = np.clip(distance, 0.0, np.pi)
-    for _ in range(_NEWTON_STEPS):
-        value = (angle[:, None] ** powers) @ factors
-        slope = (angle[:, None] ** (powers - 1)) @ (factors * powers)
-        angle = np.clip(angle - (value - distance) / np.maximum(slope, 1e-3), 0.0, np.pi)
-    sideways = bent / np.maximum(distance, 1e-12)[:, None]
-    return np.column_stack((sideways * np.sin(angle)[:, None], np.cos(angle)))
+    pixels = np.asarray(pixels_uv, dtype=np.float64).reshape(-1, 2)
+    focal = np.array((camera.fx_px, camera.fy_px))
+    if camera.model is not None:
+        lens = distortion_of(camera.model, camera.distortion)
+        bent: FloatArray = rays_by_bent(_slopes(pixels, camera), lens) / focal
+        return bent
+    rays = rays_camera(pixels, camera)
+    across = np.eye(3, 2) - rays[:, :, None] * rays[:, None, :2]
+    straight: FloatArray = across * rays[:, 2, None, None] / focal
+    return straight
+
+
+def rays_by_focal(pixels_uv: FloatArray, camera: Camera) -> FloatArray:
+    """Return how the rays of pixels (N, 2) turn with one sigma of the focal length, (N, 3).
+
+    In the camera frame, radians. A lens that is longer by a share shows everything farther from
+    the principal point by that share, so each pixel counts as if it were nearer to it by as much:
+    one error, and all pixels share it.
+    """
+    pixels = np.asarray(pixels_uv, dtype=np.float64).reshape(-1, 2)
+    towards = (np.array((camera.cx_px, camera.cy_px)) - pixels) * camera.focal_sigma
+    turned: FloatArray = np.einsum("nij,nj->ni", rays_by_pixel(pixels, camera), towards)
+    return turned
+
+
+def _slopes(pixels: FloatArray, camera: Camera) -> FloatArray:
+    """Return the distances (N, 2) of pixels from the principal point, in focal lengths."""
+    slopes: FloatArray = (pixels - (camera.cx_px, camera.cy_px)) / (camera.fx_px, camera.fy_px)
+    return slopes
 
 
 def rays_enu(pixels_uv: FloatArray, camera: Camera, pose: Pose) -> FloatArray:
@@ -153,26 +191,19 @@ def pixels_from_enu(
 
     Returns:
         Pixels (N, 2), which may lie outside the picture, and a mask (N,): is the point ahead of
-        the lens. Where it is not, the pixel is the picture's centre and means nothing.
+        the lens (before a fisheye, also beside and behind it) and where the distortion says how
+        it is seen. Where it is not, the pixel is the picture's centre and means nothing.
     """
     points = np.asarray(points_enu_m, dtype=np.float64).reshape(-1, 3)
     seen = points @ enu_from_camera(pose)
+    focal, centre = np.array((camera.fx_px, camera.fy_px)), (camera.cx_px, camera.cy_px)
+    if camera.model is not None:
+        bent, in_front = bent_of(seen, distortion_of(camera.model, camera.distortion))
+        return bent * focal + np.array(centre), in_front
     distance = np.linalg.norm(seen, axis=1)
-    in_front: BoolArray = seen[:, 2] > _LEAST_AHEAD * np.maximum(distance, 1.0)
+    in_front = seen[:, 2] > _LEAST_AHEAD * np.maximum(distance, 1.0)
     ahead = np.where(in_front[:, None], seen, np.array((0.0, 0.0, 1.0)))
-    if camera.model is None:
-        slopes = ahead[:, :2] / ahead[:, 2:]
-        focal = np.array((camera.fx_px, camera.fy_px))
-        pixels = slopes * focal + np.array((camera.cx_px, camera.cy_px))
-        return pixels, in_front
-    if len(points) == 0:
-        return np.empty((0, 2)), in_front
-    project = cv2.fisheye.projectPoints if camera.model == "fisheye" else cv2.projectPoints
-    still = np.zeros(3)
-    bent, _ = project(
-        ahead[:, None, :], still, still, _intrinsics(camera), np.array(camera.distortion)
-    )
-    return np.asarray(bent, dtype=np.float64).reshape(-1, 2), in_front
+    return ahead[:, :2] / ahead[:, 2:] * focal + np.array(centre), in_front
 
 
 def in_picture(pixels_uv: FloatArray, camera: Camera) -> BoolArray:
@@ -182,11 +213,60 @@ def in_picture(pixels_uv: FloatArray, camera: Camera) -> BoolArray:
     return inside
 
 
-def _intrinsics(camera: Camera) -> FloatArray:
-    return np.array(
+def field_of_view_deg(camera: Camera) -> tuple[float, float]:
+    """Return the angles between the rays through opposite edges of the picture, across and down.
+
+    Along the row and the column of the principal point. NaN where its distortion ends before the
+    picture does.
+    """
+    right, bottom = camera.width_px - _HALF_PX, camera.height_px - _HALF_PX
+    edges = np.array(
         [
-            [camera.fx_px, 0.0, camera.cx_px],
-            [0.0, camera.fy_px, camera.cy_px],
-            [0.0, 0.0, 1.0],
+            (-_HALF_PX, camera.cy_px),
+            (right, camera.cy_px),
+            (camera.cx_px, -_HALF_PX),
+            (camera.cx_px, bottom),
         ]
     )
+    rays = rays_camera(edges, camera)
+    off = np.degrees(np.arctan2(np.hypot(rays[:, 0], rays[:, 1]), rays[:, 2]))
+    # Each edge for itself, so that half a turn is nothing special: left and up count against.
+    off *= np.sign(np.array((rays[0, 0], rays[1, 0], rays[2, 1], rays[3, 1])))
+    return float(off[1] - off[0]), float(off[3] - off[2])
+
+
+@lru_cache(maxsize=256)
+def focal_px(camera: Camera, hfov_deg: float) -> float:
+    """Return the focal length at which a camera's picture is so wide; its own does not matter.
+
+    NaN where there is none, because the camera's model shows no such field of view.
+    """
+    low, high = (math.log(widths * camera.width_px) for widths in _FOCAL_WIDTHS)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2.0
+        if _across_deg(camera, math.exp(middle)) <= hfov_deg:
+            high = middle
+        else:  # wider, or so wide that there is no ray
+            low = middle
+    fx_px = math.exp(high)
+    off_deg = _across_deg(camera, fx_px) - hfov_deg
+    return fx_px if abs(off_deg) < _SAME_DEG * max(hfov_deg, 1e-3) else math.nan
+
+
+def _across_deg(camera: Camera, fx_px: float) -> float:
+    return field_of_view_deg(camera._replace(fx_px=fx_px, fy_px=fx_px))[0]
+
+
+def pixels_over(camera: Camera, share: float = 1.0) -> FloatArray:
+    """Return pixels (N, 2) spread over the middle of the picture, by this share of its sides."""
+    size = np.array((camera.width_px, camera.height_px))
+    middle = size / 2.0 - _HALF_PX
+    steps = [np.linspace(-0.5, 0.5, count) * share for count in (_COLUMNS, _ROWS)]
+    spread: FloatArray = np.stack(np.meshgrid(*steps), axis=-1).reshape(-1, 2) * size + middle
+    return spread
+
+
+def described_share(camera: Camera, share: float = 1.0) -> float:
+    """Return the share of the picture, or of the middle of it, where the camera has rays."""
+    rays = rays_camera(pixels_over(camera, share), camera)
+    return float(np.mean(np.isfinite(rays[:, 0])))

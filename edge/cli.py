@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from edge.address import BrokerAddress, without_password
 from edge.calibration.command import FOCAL, SIGMA_PX, Wish
 from edge.calibration.command import run as run_calibration
-from edge.calibration.landmarks import LEAST_SIGMA_PX, MOST_SIGMA_PX
+from edge.calibration.landmarks import LEAST_SIGMA_PX, MOST_SIGMA_M, MOST_SIGMA_PX
 from edge.config import DeviceConfig, load_device
 from edge.detector import YoloDetector
 from edge.frames import Clock, LiveSource, open_source
@@ -89,9 +89,16 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("v", type=float, metavar="V", help="down")
     where.set_defaults(command=_locate)
 
-    fit = commands.add_parser("calibrate", help="fit the camera to surveyed landmarks")
+    fit = commands.add_parser("calibrate", help="fit the camera to surveyed landmarks or a walk")
     fit.add_argument("device", type=Path, metavar="DEVICE.toml")
-    fit.add_argument("landmarks", type=Path, metavar="LANDMARKS.csv")
+    fit.add_argument("landmarks", type=Path, nargs="?", metavar="LANDMARKS.csv")
+    fit.add_argument(
+        "--walk",
+        type=Path,
+        metavar="RECORDING.jsonl",
+        help="learn from a patrol with a receiver that walks through the view",
+    )
+    fit.add_argument("--unit", metavar="UNIT", help="the patrol's unit_id (default: the only one)")
     fit.add_argument("--out", type=Path, metavar="FITTED.toml", help="write a new device file")
     fit.add_argument("--frame", type=Path, metavar="FRAME.jpg", help="what to draw on")
     fit.add_argument("--picture", type=Path, metavar="OUT.jpg", help="draw the fit on the frame")
@@ -103,7 +110,17 @@ def _parser() -> argparse.ArgumentParser:
         help="error of the landmarks' pixels, where the file says none (default: %(default)s)",
     )
     fit.add_argument(
-        "--focal", choices=FOCAL, default=FOCAL[0], help="auto: fit it from 6 landmarks on"
+        "--landmarks-sigma-m",
+        type=_sigma_m,
+        default=0.0,
+        metavar="M",
+        help="error along each axis that all landmarks share, of one receiver on one day",
+    )
+    fit.add_argument(
+        "--focal",
+        choices=FOCAL,
+        default=FOCAL[0],
+        help="auto: fit it, starting from what is known to 5 %%; with --walk from 6 landmarks on",
     )
     fit.add_argument("--k1", action="store_true", help="fit distortion, from 8 landmarks on")
     fit.add_argument(
@@ -171,7 +188,7 @@ def _run(arguments: argparse.Namespace) -> int:
         "frames_bad": done.frames_bad,
         "detections": done.detections,
         "frames_unposed": done.frames_unposed,
-        "dropped": done.dropped,
+        "dropped": done.dropped | dict(+detector.dropped),
         "seconds": round(done.seconds, 3),
         "fps": round(done.fps, 2),
         "undelivered": undelivered,
@@ -261,16 +278,25 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     if (arguments.frame is None) != (arguments.picture is None):
         print("tuanbien edge calibrate: --frame and --picture need each other", file=sys.stderr)
         return 2
-    if arguments.homography and arguments.out is not None:
-        print("tuanbien edge calibrate: --homography writes no device file", file=sys.stderr)
+    if arguments.landmarks is None and arguments.walk is None:
+        print("tuanbien edge calibrate: LANDMARKS.csv or --walk is needed", file=sys.stderr)
+        return 2
+    if arguments.walk is not None and (arguments.homography or arguments.k1):
+        print("tuanbien edge calibrate: --walk fits no homography and no k1", file=sys.stderr)
+        return 2
+    if arguments.unit is not None and arguments.walk is None:
+        print("tuanbien edge calibrate: --unit goes with --walk", file=sys.stderr)
         return 2
     wish = Wish(
         device=arguments.device,
         landmarks=arguments.landmarks,
+        walk=arguments.walk,
+        unit=arguments.unit,
         out=arguments.out,
         frame=arguments.frame,
         picture=arguments.picture,
         sigma_px=arguments.sigma_px,
+        survey_sigma_m=arguments.landmarks_sigma_m,
         focal=arguments.focal,
         with_k1=arguments.k1,
         homography=arguments.homography,
@@ -357,6 +383,17 @@ def _sigma_px(text: str) -> float:
         value = 0.0
     if not LEAST_SIGMA_PX <= value <= MOST_SIGMA_PX:
         msg = f"{text!r} is not within {LEAST_SIGMA_PX:g} to {MOST_SIGMA_PX:g} px"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+def _sigma_m(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= MOST_SIGMA_M:
+        msg = f"{text!r} is not within 0 to {MOST_SIGMA_M:g} m"
         raise argparse.ArgumentTypeError(msg)
     return value
 

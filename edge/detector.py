@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import types
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -24,6 +25,8 @@ from edge.weights import cache_folder, find_weights
 
 # ByteTrack's second round holds on to people with boxes that are too weak to be reported.
 _WEAKEST: Final = 0.1
+CUT_BY_A_SEAM: Final = "cut by a tile's seam"
+TOO_MANY: Final = "more than tiles are searched for"
 # Tiles that go through the model together. On a CPU several take as long as one by one, and up to
 # 300 MB more.
 _AT_ONCE_ON_GPU: Final = 8
@@ -55,6 +58,7 @@ class YoloDetector:
             RefusedError: The weights cannot be had or read, or lack a class.
         """
         weights = find_weights(config.model, base=base)
+        self.dropped: Counter[str] = Counter()  # boxes of tiles that were left out, by reason
         self._shape_px = letterboxed_px(
             camera.width_px, camera.height_px, longer_side_px=config.imgsz
         )
@@ -126,8 +130,13 @@ class YoloDetector:
         found = np.concatenate([boxes.data[:, :6] for boxes in seen]).astype(np.float64)
         look_of = np.repeat(np.arange(len(seen)), [len(boxes) for boxes in seen])
         found[:, :4] += np.tile(places[look_of, :2], 2)
-        together = merged(found, look_of, places).astype(np.float32)
-        return type(seen[0])(together, (height_px, width_px))
+        together = merged(found, look_of, places)
+        for reason, confidences in (
+            (CUT_BY_A_SEAM, together.unconfirmed),
+            (TOO_MANY, together.too_many),
+        ):
+            self.dropped[reason] += int(np.count_nonzero(confidences >= self._confidence))
+        return type(seen[0])(together.boxes.astype(np.float32), (height_px, width_px))
 
     def _columns_and_rows(self, width_px: int, height_px: int) -> tuple[int, int]:
         if self._tiles != "auto":

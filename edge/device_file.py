@@ -1,22 +1,28 @@
 """The tables of a `device.toml`: their keys, units, ranges and defaults."""
 
-import math
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from edge.camera import Camera
+from edge.camera import FITTED_SIGMA, HFOV_SIGMA, Camera, focal_px
+from edge.distortion import FISHEYE
 from edge.messages import Fraction, Lat, Lon, Name, NotNegative, Positive
 
 Pixels = Annotated[int, Meta(ge=16, le=32768)]
 Height = Annotated[float, Meta(ge=-1000.0, le=100_000.0)]
 PixelSigma = Annotated[float, Meta(ge=0.1, le=10_000.0)]
-FieldOfView = Annotated[float, Meta(gt=0.0, lt=180.0)]
+FieldOfView = Annotated[float, Meta(gt=0.0, lt=360.0)]
+Coefficient = Annotated[float, Meta(ge=-1e6, le=1e6)]
 Yaw = Annotated[float, Meta(ge=-360.0, le=360.0)]
 Pitch = Annotated[float, Meta(ge=-90.0, le=90.0)]
 Roll = Annotated[float, Meta(ge=-180.0, le=180.0)]
 Seconds = Annotated[float, Meta(ge=-1e6, le=1e6)]
+_N = Annotated[float, Meta(ge=-1e15, le=1e15)]
 TileCount = Annotated[int, Meta(ge=1, le=16)]
+
+# One sigma of the time at which a frame is looked up in its log, where the file says none: a
+# receiver's place is 0.1 to 0.2 s old when it is written down, a gimbal's angle one picture.
+TIME_SIGMA_S: Final = 0.1
 
 
 class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,6 +35,7 @@ class Device(Table, frozen=True, kw_only=True):
     id: Name
     sector: Name
     kind: Literal["camera", "thermal", "drone"] = "camera"
+    simulated: bool = False  # its pictures are made up: every message says so
 
 
 class SourceConfig(Table, frozen=True, kw_only=True):
@@ -37,6 +44,7 @@ class SourceConfig(Table, frozen=True, kw_only=True):
     video: str | Annotated[int, Meta(ge=0, le=99)] | None = None
     onvif: str | None = None  # topic prefix of a camera that sends metadata over MQTT
     onvif_module: str | None = None  # of its analytics modules, only this one
+    onvif_home: tuple[float, float, float] | None = None  # pan, tilt, zoom that [mount] is true of
     onvif_broker: str | None = None  # where it sends; None: to [broker] url
     telemetry: Annotated[str, Meta(min_length=1)] | None = None  # a drone's flight log
     telemetry_offset_s: Seconds = 0.0  # into the log, where the video begins
@@ -65,6 +73,12 @@ class DetectorConfig(Table, frozen=True, kw_only=True):
         return {int(number): label for number, label in self.labels.items()}
 
 
+class CameraSigmaConfig(Table, frozen=True, kw_only=True):
+    """One sigma of the camera's inside."""
+
+    focal: Annotated[float, Meta(ge=0.0, le=0.5)]  # as a share of the focal length
+
+
 class CameraConfig(Table, frozen=True, kw_only=True):
     """The inside of the camera."""
 
@@ -76,23 +90,34 @@ class CameraConfig(Table, frozen=True, kw_only=True):
     cx: float | None = None
     cy: float | None = None
     model: Literal["brown", "fisheye"] | None = None
-    distortion: tuple[float, ...] = ()
+    distortion: tuple[Coefficient, ...] = ()
+    sigma: CameraSigmaConfig | None = None  # None: by whether the focal length was fitted
 
     def camera(self) -> Camera:
-        """Fill in what was left out: square pixels, the principal point in the middle."""
-        fx_px = self.fx
-        if fx_px is None:
-            half = math.radians((self.hfov_deg or 0.0) / 2.0)
-            fx_px = self.width / 2.0 / math.tan(half)
-        return Camera(
+        """Fill in what was left out: square pixels, the principal point in the middle.
+
+        Without coefficients a fisheye is the ideal one, and Brown's a pinhole. The focal length
+        is NaN where the model shows no such field of view.
+        """
+        model, distortion = self.model, self.distortion
+        if not distortion:
+            model, distortion = (FISHEYE, (0.0,) * 4) if model == FISHEYE else (None, ())
+        camera = Camera(
             width_px=self.width,
             height_px=self.height,
-            fx_px=fx_px,
-            fy_px=fx_px if self.fy is None else self.fy,
+            fx_px=self.fx or 1.0,
+            fy_px=self.fy or 1.0,
             cx_px=(self.width - 1) / 2.0 if self.cx is None else self.cx,
             cy_px=(self.height - 1) / 2.0 if self.cy is None else self.cy,
-            model=self.model if self.distortion else None,
-            distortion=self.distortion,
+            model=model,
+            distortion=distortion,
+            focal_sigma=HFOV_SIGMA if self.fx is None else FITTED_SIGMA,
+        )
+        fx_px = focal_px(camera, self.hfov_deg or 0.0) if self.fx is None else self.fx
+        return camera._replace(
+            fx_px=fx_px,
+            fy_px=fx_px if self.fy is None else self.fy,
+            focal_sigma=camera.focal_sigma if self.sigma is None else self.sigma.focal,
         )
 
 
@@ -104,6 +129,7 @@ class SigmaConfig(Table, frozen=True, kw_only=True):
     yaw_deg: NotNegative = 2.0
     pitch_deg: NotNegative = 1.0
     roll_deg: NotNegative = 1.0
+    time_s: NotNegative | None = None  # of joining telemetry to frames; None: TIME_SIGMA_S
 
 
 class GimbalConfig(Table, frozen=True, kw_only=True):
@@ -121,13 +147,27 @@ class MountConfig(Table, frozen=True, kw_only=True):
     lon: Lon | None = None
     alt_m: Height | None = None
     alt_msl_m: Height | None = None
-    yaw_deg: Yaw = 0.0
-    pitch_deg: Pitch = 0.0
-    roll_deg: Roll = 0.0
+    yaw_deg: Yaw | None = None  # None: 0, and beside ground.homography nobody asks
+    pitch_deg: Pitch | None = None
+    roll_deg: Roll | None = None
     gimbal: GimbalConfig | None = None
     takeoff_alt_m: Height | None = None  # with the log's heights above the take-off
     takeoff_alt_msl_m: Height | None = None
-    sigma: SigmaConfig = SigmaConfig()
+    sigma: SigmaConfig | None = None  # None: that of a hurried survey
+
+    @property
+    def angles_deg(self) -> tuple[float, float, float]:
+        """Yaw, pitch and roll."""
+        return self.yaw_deg or 0.0, self.pitch_deg or 0.0, self.roll_deg or 0.0
+
+
+class HomographyConfig(Table, frozen=True, kw_only=True):
+    """How the picture shows flat ground, where the pose of the camera is unknown."""
+
+    lat: Lat  # of the place that metres count from
+    lon: Lon
+    matrix: tuple[_N, _N, _N, _N, _N, _N, _N, _N, _N]  # row by row
+    covariance: Annotated[tuple[_N, ...], Meta(min_length=45, max_length=45)]  # upper triangle
 
 
 class GroundConfig(Table, frozen=True, kw_only=True):
@@ -138,6 +178,7 @@ class GroundConfig(Table, frozen=True, kw_only=True):
     dem: Annotated[str, Meta(min_length=1)] | None = None
     dem_heights: Literal["msl", "ellipsoid"] | None = None  # what the model counts them from
     sigma_m: NotNegative | None = None
+    homography: HomographyConfig | None = None
 
 
 class BrokerConfig(Table, frozen=True, kw_only=True):

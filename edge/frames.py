@@ -16,6 +16,7 @@ import numpy.typing as npt
 from edge.address import without_password
 from edge.camera import Pose
 from edge.device_file import SourceConfig
+from edge.media_time import MediaTime
 from edge.messages import RefusedError, UtcTime
 from edge.telemetry import PoseAt, Telemetry
 
@@ -148,22 +149,17 @@ class Video:
     def frames(self, skip: Callable[[float], bool]) -> Iterator[tuple[float, Image]]:
         """Yield (seconds from the start, picture), leaving out those that `skip` names."""
         capture = self._open()
-        first_s: float | None = None  # clips cut from longer ones begin well after 0
-        media_s = -self._frame_s
+        media = MediaTime(self._frame_s)
         try:
             while capture.grab():
-                stamp_s = float(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000.0
-                first_s = stamp_s if first_s is None else first_s
-                # Containers without time stamps say 0 for ever.
-                passed_s = stamp_s - first_s
-                media_s = passed_s if passed_s > media_s else media_s + self._frame_s
+                media_s = media.take(float(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000.0)
                 if skip(media_s):
                     continue
                 image = _picture(*capture.retrieve())
                 if image is not None:
                     yield media_s, image
         except cv2.error as error:
-            msg = f"{self._path}: broken after {max(media_s, 0.0):.1f} s ({_reason(error)})"
+            msg = f"{self._path}: broken after {max(media.now_s, 0.0):.1f} s ({_reason(error)})"
             raise SourceError(msg) from error
         finally:
             capture.release()

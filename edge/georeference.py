@@ -4,33 +4,27 @@ Where a ray meets the ground is `edge.ground`, how far off that may be `edge.unc
 grazing angles and on hills, `edge.sweep`.
 """
 
-from functools import lru_cache
 from typing import Final, NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from edge.camera import BoolArray, Camera, FloatArray, Pose, PoseSigma, rays_enu
 from edge.ground import Ground, GroundModel, Hits, meet
-from edge.messages import CovM2, Polygon
+from edge.messages import CovM2
+from edge.motion import NO_DRIFT, Drift
 from edge.sweep import GRAZING_DEG, in_step, must_sweep, second_moment
 from edge.uncertainty import first_order, sources, tilts
 
-__all__ = ["Ground", "GroundModel", "Placed", "Places", "footprint", "place", "place_many"]
+__all__ = ["Ground", "GroundModel", "Placed", "Places", "place", "place_many"]
 
 Index = npt.NDArray[np.intp]
 
 FLAT: Final = "flat"
 DEM: Final = "dem"
-# The footprint ends where the view gets flatter than this (57 lens heights away).
-FOOTPRINT_DEG: Final = 1.0
 
 # So many pixels at a time stay in the processor's cache.
 _CHUNK: Final = 4096
-_FOOTPRINT_COLUMNS: Final = 65
-_FOOTPRINT_ROWS: Final = 129
-_LEAST_CORNERS: Final = 3
 
 
 class Placed(NamedTuple):
@@ -39,8 +33,8 @@ class Placed(NamedTuple):
     lat: float
     lon: float
     alt_m: float
-    cov_m2: CovM2  # everything: pose, ground height and pixel
-    cov_bias_m2: CovM2  # the part of it that all pixels of this camera share: pose and ground
+    cov_m2: CovM2  # everything: pose, focal length, ground height, clock and pixel
+    cov_bias_m2: CovM2  # the part of it that all pixels share: all but the pixel's own
     slant_m: float
     grazing: bool  # the ray meets the ground at under 10 degrees: its error is one-sided
     method: str  # "flat" | "dem": the kind of ground it was placed on
@@ -67,31 +61,31 @@ def place_many(  # noqa: PLR0913 - a position has that many causes
     ground: GroundModel,
     *,
     pixel_sigma_px: float | FloatArray,
-    time_shift_m: tuple[float, float] = (0.0, 0.0),
+    drift: Drift = NO_DRIFT,
 ) -> Places:
     """Intersect the rays through pixels (N, 2) with the ground.
 
     Args:
         pixels_uv: Ground-contact pixels (u right, v down). Of a box, the bottom centre: feet
             touch the ground, heads do not.
-        camera: Intrinsics and distortion.
+        camera: Intrinsics and distortion; knows one sigma of its focal length.
         pose: Where the lens is and where it looks.
         sigma: One sigma of each part of the pose.
         ground: Flat or with hills; knows one sigma of its own height.
         pixel_sigma_px: One sigma along each axis of every contact pixel, or of each, (N,).
-        time_shift_m: One sigma of the lens' place, east and north, for want of a better clock:
-            the platform's velocity times one sigma of the time.
+        drift: What the lens does in one sigma of the time, where that is not exact.
 
     Returns:
-        One entry a pixel. A pose, a sigma or a pixel that is no number places nothing.
+        One entry a pixel. A pose, a sigma or a pixel that is no number places nothing, nor does a
+        pixel where the camera's distortion says nothing.
     """
     pixels = np.asarray(pixels_uv, dtype=np.float64).reshape(-1, 2)
     count = len(pixels)
     sigma_px = np.broadcast_to(np.asarray(pixel_sigma_px, dtype=np.float64), count)
     places = _nowhere(count)
-    if not np.isfinite((*pose, *sigma, ground.sigma_m, *time_shift_m)).all():
+    if not np.isfinite((*pose, *sigma, ground.sigma_m, *drift.shift_m, *drift.turn_rad)).all():
         return places
-    shared = sources(pose, sigma, ground.sigma_m, time_shift_m)
+    shared = sources(pose, sigma, ground.sigma_m, drift)
     # A pixel that is no number looks nowhere, and one without a sigma nowhere that can be told.
     finite = np.isfinite(pixels).all(axis=1) & np.isfinite(sigma_px)
     for start in range(0, count, _CHUNK):
@@ -147,7 +141,7 @@ def place(  # noqa: PLR0913 - a position has that many causes
     ground: GroundModel,
     *,
     pixel_sigma_px: float | FloatArray,
-    time_shift_m: tuple[float, float] = (0.0, 0.0),
+    drift: Drift = NO_DRIFT,
 ) -> list[Placed | None]:
     """Place a handful of pixels: `place_many`, one entry a pixel, None where there is no place."""
     places = place_many(
@@ -157,59 +151,10 @@ def place(  # noqa: PLR0913 - a position has that many causes
         sigma,
         ground,
         pixel_sigma_px=pixel_sigma_px,
-        time_shift_m=time_shift_m,
+        drift=drift,
     )
     method = FLAT if isinstance(ground, Ground) else DEM
     return [_placed(places, row, method) if ok else None for row, ok in enumerate(places.ok)]
-
-
-@lru_cache(maxsize=16)
-def footprint(camera: Camera, pose: Pose, ground: GroundModel) -> Polygon | None:
-    """Outline the ground that the picture shows, its far edge cut where the view gets flat.
-
-    Returns:
-        A closed GeoJSON ring, counter-clockwise; None where the picture shows no ground.
-    """
-    if not np.isfinite(pose).all():
-        return None
-    across = np.linspace(-0.5, camera.width_px - 0.5, _FOOTPRINT_COLUMNS)
-    down = np.linspace(-0.5, camera.height_px - 0.5, _FOOTPRINT_ROWS)
-    pixels = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
-    hits = meet(rays_enu(pixels, camera, pose).T, pose, ground)
-    if isinstance(ground, Ground):
-        corners = _hull(hits)
-    else:
-        corners = _far_and_near(hits.ok.reshape(_FOOTPRINT_ROWS, _FOOTPRINT_COLUMNS))
-    if len(corners) < _LEAST_CORNERS:
-        return None
-    lon, lat = np.round(hits.lon[corners], 7), np.round(hits.lat[corners], 7)
-    if np.sum(lon * (np.roll(lat, -1) - np.roll(lat, 1))) < 0.0:
-        lon, lat = lon[::-1], lat[::-1]
-    ring = list(zip(lon.tolist(), lat.tolist(), strict=True))
-    return Polygon(type="Polygon", coordinates=((*ring, ring[0]),))
-
-
-def _hull(hits: Hits) -> Index:
-    """Pick the corners of what is seen of flat ground: a quadrangle, cut off by a line."""
-    seen = np.flatnonzero(hits.ok & (hits.steepness > np.sin(np.radians(FOOTPRINT_DEG))))
-    if len(seen) < _LEAST_CORNERS:
-        return seen
-    east_north_m = (hits.rays * hits.slant_m).T[seen, :2]
-    corners = cv2.convexHull(east_north_m.astype(np.float32), returnPoints=False)
-    return seen[np.asarray(corners, dtype=np.intp).ravel()]
-
-
-def _far_and_near(ok: BoolArray) -> Index:
-    """Pick the uppermost and the lowest hit of each of the picture's columns, in a ring.
-
-    Hills end where they meet the sky. Valleys behind a ridge, hidden between what is near and
-    what is far, do count as seen: one ring cannot tell them.
-    """
-    columns = np.flatnonzero(ok.any(axis=0))
-    far = np.argmax(ok[:, columns], axis=0)
-    near = len(ok) - 1 - np.argmax(ok[::-1, columns], axis=0)
-    ring = np.concatenate((far * ok.shape[1] + columns, (near * ok.shape[1] + columns)[::-1]))
-    return np.asarray(ring[np.sort(np.unique(ring, return_index=True)[1])], dtype=np.intp)
 
 
 def _placed(places: Places, row: int, method: str) -> Placed:

@@ -104,7 +104,13 @@ class Hits(NamedTuple):
 
 
 def meet(rays: FloatArray, pose: Pose, ground: GroundModel) -> Hits:
-    """Follow unit rays (3, N) from the lens to the ground, bent by the air where it matters."""
+    """Follow unit rays (3, N) from the lens to the ground, bent by the air where it matters.
+
+    A ray that is no number, because its pixel has none, meets nothing.
+    """
+    known = np.isfinite(rays[0])
+    if not known.all():
+        rays = np.where(known, rays, np.array([[0.0], [0.0], [1.0]]))
     hits = _meet_straight(rays, pose, ground)
     far = np.flatnonzero(hits.ok & (hits.slant_m > REFRACTION_FROM_M))
     if len(far) == 0:
@@ -171,6 +177,14 @@ def _level_slant(rays: FloatArray, pose: Pose, alt_m: float) -> tuple[FloatArray
     ok = (discriminant > 0.0) & (half_b < 0.0) & (c > 0.0)
     root = np.sqrt(np.where(ok, discriminant, 0.0))
     return np.where(ok, c / np.where(ok, root - half_b, 1.0), 0.0), ok
+
+
+def geodetic_along(
+    rays: FloatArray, slant_m: FloatArray, pose: Pose
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return lat, lon and height above the ellipsoid (N,) so far along unit rays (3, N)."""
+    lat, lon, alt_m, _ = _geodetic(rays, slant_m, *_lens(pose.lat, pose.lon, pose.alt_m), pose.lon)
+    return lat, lon, alt_m
 
 
 def _geodetic(

@@ -25,24 +25,25 @@ from edge.camera import BoolArray, Camera, FloatArray, Pose, PoseSigma
 from edge.georeference import Placed, place
 from edge.ground import GroundModel
 from edge.messages import CovM2
+from edge.motion import NO_DRIFT, Drift
 from edge.stature import PERSON_HEIGHT_M, PERSON_HEIGHT_SIGMA_M
 
 PERSON: Final = "person"
+# One sigma of what may be anywhere from here to there, about here, as a share of the way.
+EVENLY: Final = 1.0 / np.sqrt(3.0)
 
 
-def contact_sigma_px(boxes_px: FloatArray, sigma_px: float) -> FloatArray:
-    """Return one sigma (N,) of where boxes (N, 4: x1, y1, x2, y2) touch the ground, pixels.
+def hidden_below_px(boxes_px: FloatArray) -> FloatArray:
+    """Return how far (N,) below boxes (N, 4: x1, y1, x2, y2) their feet may be hidden, pixels.
 
     A box whose bottom lies within another box may be somebody who stands behind, or who rides:
-    the feet may be anywhere down to the bottom of the other. With every place between as likely,
-    that is the gap by the square root of three about the bottom that is seen.
+    the feet may be anywhere down to the bottom of the other.
     """
     x1, y1, x2, y2 = np.asarray(boxes_px, dtype=np.float64).reshape(-1, 4).T
     middle = ((x1 + x2) / 2.0)[:, None]
     behind = (middle > x1) & (middle < x2) & (y2[:, None] > y1) & (y2[:, None] < y2)
-    gap = np.max(np.where(behind, y2 - y2[:, None], 0.0), axis=1, initial=0.0)
-    hidden: FloatArray = np.hypot(sigma_px, gap / np.sqrt(3.0))
-    return hidden
+    gap: FloatArray = np.max(np.where(behind, y2 - y2[:, None], 0.0), axis=1, initial=0.0)
+    return gap
 
 
 def place_cut(  # noqa: PLR0913 - a position has that many causes
@@ -55,6 +56,7 @@ def place_cut(  # noqa: PLR0913 - a position has that many causes
     sigma: PoseSigma,
     ground: GroundModel,
     pixel_sigma_px: float,
+    drift: Drift = NO_DRIFT,
 ) -> list[Placed | None]:
     """Place what the lower edge cuts.
 
@@ -67,6 +69,7 @@ def place_cut(  # noqa: PLR0913 - a position has that many causes
         sigma: One sigma of each part of the pose.
         ground: Flat or with hills; knows one sigma of its own height.
         pixel_sigma_px: One sigma of each pixel along each axis.
+        drift: What the lens does in one sigma of the time, where that is not exact.
 
     Returns:
         One entry a box; None where the edge itself looks at or above the horizon. By the head
@@ -76,8 +79,10 @@ def place_cut(  # noqa: PLR0913 - a position has that many causes
     # A head that high over the ground is seen as the ground is from a lens that much lower.
     lower = pose._replace(alt_m=pose.alt_m - PERSON_HEIGHT_M)
     unsure = sigma._replace(alt_m=float(np.hypot(sigma.alt_m, PERSON_HEIGHT_SIGMA_M)))
-    edges = place(edge_uv, camera, pose, sigma, ground, pixel_sigma_px=pixel_sigma_px)
-    heads = place(head_uv, camera, lower, unsure, ground, pixel_sigma_px=pixel_sigma_px)
+    edges, heads = (
+        place(pixels, camera, lens, off, ground, pixel_sigma_px=pixel_sigma_px, drift=drift)
+        for pixels, lens, off in ((edge_uv, pose, sigma), (head_uv, lower, unsure))
+    )
     return [
         None if edge is None else _surer(edge, head if usable else None, pose)
         for edge, head, usable in zip(edges, heads, with_head, strict=True)
@@ -88,9 +93,9 @@ def _surer(edge: Placed, head: Placed | None, pose: Pose) -> Placed:
     """Choose between what the edge and what the head says."""
     edge_m = _east_north_m(edge, pose)
     half_way = edge_m / 2.0
-    one_sided = _plus_line(edge.cov_m2, half_way)
+    one_sided = plus_line(edge.cov_m2, half_way)
     if head is None or _trace(head.cov_m2) >= _trace(one_sided):
-        return edge._replace(cov_m2=one_sided, cov_bias_m2=_plus_line(edge.cov_bias_m2, half_way))
+        return edge._replace(cov_m2=one_sided, cov_bias_m2=plus_line(edge.cov_bias_m2, half_way))
     beyond = float(np.linalg.norm(_east_north_m(head, pose)) - np.linalg.norm(edge_m)) > 0.0
     where = edge if beyond else head
     return head._replace(lat=where.lat, lon=where.lon, alt_m=edge.alt_m)
@@ -104,7 +109,7 @@ def _east_north_m(placed: Placed, pose: Pose) -> FloatArray:
     return np.array((float(east), float(north)))
 
 
-def _plus_line(cov_m2: CovM2, sigma_m: FloatArray) -> CovM2:
+def plus_line(cov_m2: CovM2, sigma_m: FloatArray) -> CovM2:
     """Add an error along one line: one sigma of it as a vector (2,), metres."""
     east, north = float(sigma_m[0]), float(sigma_m[1])
     return cov_m2[0] + east * east, cov_m2[1] + east * north, cov_m2[2] + north * north

@@ -40,6 +40,7 @@ _XS_TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,12})?(?P<zone>Z|[+-]\d\d:\d\d)?", re.ASCII
 )
 _MOVING: Final = "MOVING"
+_UNKNOWN: Final = "UNKNOWN"
 _BOOLEANS: Final = {b"true": True, b"1": True, b"false": False, b"0": False}
 
 _T = TypeVar("_T")
@@ -99,17 +100,30 @@ class SceneObject(NamedTuple):
     has_geo_location: bool
 
 
+class Looks(NamedTuple):
+    """Where a turning camera looks, in its own units; what it does not say is None."""
+
+    pan: float | None
+    tilt: float | None
+    zoom: float | None
+
+
 class SceneFrame(NamedTuple):
     """What one analytics module saw in one picture."""
 
     captured_at: UtcTime
     zone_missing: bool  # `captured_at` was given without a zone, and taken as UTC
-    turning: bool  # the camera was on the move, so nobody knows where it looked
+    turning: bool  # the camera was on the move, or did not know, so nobody knows where it looked
+    looks: Looks | None  # of a turning camera, where it looked; None: it does not say
     objects: tuple[SceneObject, ...]
+    unread: int  # objects that were not what ONVIF says
 
 
 # Not strict: numbers may be text.
 _METADATA: Final = msgspec.json.Decoder(wire.Metadata, strict=False)
+_FRAME: Final = msgspec.json.Decoder(wire.Frame, strict=False)
+_OBJECT: Final = msgspec.json.Decoder(wire.Object, strict=False)
+_SEVERAL: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _EVENT: Final = msgspec.json.Decoder(wire.Event, strict=False)
 _PERSONAL: Final = {
     "HumanFace": "face",
@@ -119,18 +133,29 @@ _PERSONAL: Final = {
 }
 
 
-def read_metadata(payload: bytes) -> tuple[SceneFrame, ...]:
+def read_metadata(payload: bytes) -> tuple[tuple[SceneFrame, ...], tuple[OnvifError, ...]]:
     """Read the frames of one metadata message, in their order.
 
+    Returns:
+        The frames, and for each one that could not be read why; one sentence naming the field.
+
     Raises:
-        OnvifError: It is no JSON, or not what ONVIF says; one sentence that names the field.
+        OnvifError: The message is no JSON, or no frame of it is what ONVIF says.
     """
     metadata = _decode(_METADATA, payload, "metadata")
-    frames = _many(metadata.frames)
-    if len(frames) > MOST_FRAMES:
-        msg = f"metadata has {len(frames)} frames, more than {MOST_FRAMES}"
+    raws = _several(metadata.frames, "Frame")
+    if len(raws) > MOST_FRAMES:
+        msg = f"metadata has {len(raws)} frames, more than {MOST_FRAMES}"
         raise OnvifError(msg)
-    return tuple(_frame(frame) for frame in frames)
+    frames, errors = [], []
+    for raw in raws:
+        try:
+            frames.append(_frame(_decode(_FRAME, raw, "Frame")))
+        except OnvifError as error:
+            errors.append(error)
+    if errors and not frames:
+        raise errors[0]
+    return tuple(frames), tuple(errors)
 
 
 def read_event(payload: bytes) -> bool | None:
@@ -151,6 +176,14 @@ def read_event(payload: bytes) -> bool | None:
     return _BOOLEANS.get(bytes(event.data.state).strip(b'"').lower())
 
 
+def _several(raw: msgspec.Raw, what: str) -> list[bytes]:
+    """Return what may stand alone or in a list, unread."""
+    alone = bytes(raw)
+    if not alone.startswith(b"["):
+        return [alone]
+    return [bytes(one) for one in _decode(_SEVERAL, alone, what)]
+
+
 def _decode(decoder: msgspec.json.Decoder[_T], payload: bytes, what: str) -> _T:
     if len(payload) > MAX_BYTES:
         msg = f"{what} of {len(payload)} bytes is larger than {MAX_BYTES}"
@@ -164,13 +197,31 @@ def _decode(decoder: msgspec.json.Decoder[_T], payload: bytes, what: str) -> _T:
 
 def _frame(frame: wire.Frame) -> SceneFrame:
     captured_at, zone_missing = _utc(frame.utc_time)
-    move = frame.ptz.move if frame.ptz is not None else None
+    ptz = frame.ptz or wire.PtzStatus()
+    looks = _looks(ptz.position)
+    moves = {ptz.move.pan_tilt, ptz.move.zoom} if ptz.move is not None else set()
+    objects, unread = [], 0
+    for raw in [] if frame.objects is UNSET else _several(frame.objects, "Object"):
+        try:
+            objects.append(_object(_decode(_OBJECT, raw, "Object"), frame.transformation))
+        except OnvifError:
+            unread += 1
     return SceneFrame(
         captured_at=captured_at,
         zone_missing=zone_missing,
-        turning=move is not None and _MOVING in {move.pan_tilt, move.zoom},
-        objects=tuple(_object(found, frame.transformation) for found in _many(frame.objects)),
+        turning=_MOVING in moves or (_UNKNOWN in moves and looks is None),
+        looks=looks,
+        objects=tuple(objects),
+        unread=unread,
     )
+
+
+def _looks(position: wire.Position | None) -> Looks | None:
+    if position is None:
+        return None
+    head, zoom = position.pan_tilt or wire.Vector(), position.zoom or wire.Vector()
+    looks = Looks(head.x, head.y, zoom.x)
+    return None if all(part is None for part in looks) else looks
 
 
 def _object(found: wire.Object, outer: wire.Transformation | None) -> SceneObject:

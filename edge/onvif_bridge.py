@@ -15,13 +15,14 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Final, Protocol
 
 from edge.config import DeviceConfig
 from edge.detector import Detection
 from edge.frames import Clock
 from edge.messages import DetectionsMessage, Scene, UtcTime
-from edge.onvif import OnvifError, OnvifTopic, SceneFrame, read_event, read_metadata
+from edge.onvif import Looks, OnvifError, OnvifTopic, SceneFrame, read_event, read_metadata
 from edge.onvif_objects import LeftOut, ObjectReader
 from edge.onvif_scene import SceneReports
 from edge.pipeline import Sink, StatusReporter
@@ -29,11 +30,15 @@ from edge.subscriber import Heard
 from edge.teller import Teller, derived_id
 
 TURNING: Final = "frame of a camera on the move"
+ELSEWHERE: Final = "frame of a camera that looked elsewhere"
+UNREAD: Final = "object that is not what ONVIF says"
 UNCLEAR: Final = "frame of which no object could be read"
 _REMEMBERED: Final = 4096  # frames, to know a repeated one
 _MOST_EVENT_KINDS: Final = 64
 _OTHER_EVENTS: Final = "others"
 _AHEAD_S: Final = 60.0
+# Of a turning camera's own units, -1 to 1: of a whole turn, 0.36 degrees.
+_HOME_TOLERANCE: Final = 0.002
 _LOG = logging.getLogger(__name__)
 
 
@@ -99,6 +104,8 @@ class OnvifBridge:
         self._reader = ObjectReader(config)
         self._known_ids: OrderedDict[str, None] = OrderedDict()
         self._modules: set[str] = set()
+        home = config.source.onvif_home
+        self._home = None if home is None else Looks(*home)
 
     def take(self, heard: Heard) -> list[DetectionsMessage]:
         """Turn what was heard into messages, one a frame; whatever it is, it stops nothing."""
@@ -109,11 +116,14 @@ class OnvifBridge:
                 self._count_event(topic.name)
                 self.teller.reports.take(heard.topic, topic.name, holds=holds)
                 return []
-            frames = read_metadata(heard.payload)
+            frames, errors = read_metadata(heard.payload)
         except OnvifError as error:
+            frames, errors = (), (error,)
+        for refusal in errors:
             self.counts.refused += 1
             if _now_and_then(self.counts.refused):
-                _LOG.warning("%r refused: %s", heard.topic, error)
+                _LOG.warning("%r refused: %s", heard.topic, refusal)
+        if not frames:
             return []
         self._look_at_module(topic.name)
         messages = (self._message(frame, topic.name, heard.received_at) for frame in frames)
@@ -123,8 +133,10 @@ class OnvifBridge:
         self, frame: SceneFrame, module: str, received_at: UtcTime
     ) -> DetectionsMessage | None:
         """Say what one frame shows; None: nothing can be said, or it was said before."""
-        # A profile is not part of it: each profile of a camera sends the same frames.
-        message_id = derived_id(self._config, "onvif", module, frame.captured_at.isoformat())
+        # A profile is not part of it: each profile of a camera sends the same frames. What they
+        # hold is: a camera may spread one picture's objects over several messages.
+        held = blake2b(repr(frame.objects).encode(), digest_size=8).hexdigest()
+        message_id = derived_id(self._config, "onvif", module, frame.captured_at.isoformat(), held)
         if self._is_known(message_id):
             self.counts.repeated += 1
             return None
@@ -132,6 +144,9 @@ class OnvifBridge:
         self._look_at_clock(frame, received_at)
         if frame.turning:
             self.counts.left_out[TURNING] += 1
+            return None
+        if not self._looks_home(frame.looks):
+            self.counts.left_out[ELSEWHERE] += 1
             return None
         boxes, unread = self._boxes(frame, module)
         if unread and not boxes:
@@ -150,7 +165,9 @@ class OnvifBridge:
 
     def _boxes(self, frame: SceneFrame, module: str) -> tuple[list[Detection], bool]:
         """Return a frame's boxes, and whether any of its objects could not be read."""
-        boxes, any_unread = [], False
+        boxes, any_unread = [], frame.unread > 0
+        if frame.unread:
+            self.counts.left_out[UNREAD] += frame.unread
         for found in frame.objects:
             self.counts.personal.update(found.personal)
             self.counts.geo_locations += found.has_geo_location
@@ -161,6 +178,26 @@ class OnvifBridge:
                 self.counts.left_out[str(reason)] += 1
                 any_unread |= reason.unread
         return boxes, any_unread
+
+    def _looks_home(self, looks: Looks | None) -> bool:
+        """Tell whether a turning camera looks where its file says; one that does not say, does.
+
+        Without `source.onvif_home` that is where it looked first.
+        """
+        if looks is None:
+            return True
+        if self._home is None:
+            self._home = looks
+            _LOG.warning(
+                "%s: source.onvif_home is missing; taking pan, tilt, zoom %s, where the camera "
+                "looks now, for where [mount] was surveyed",
+                self._config.path,
+                list(looks),
+            )
+        return all(
+            here is None or there is None or abs(here - there) <= _HOME_TOLERANCE
+            for here, there in zip(looks, self._home, strict=True)
+        )
 
     def _is_known(self, message_id: str) -> bool:
         known = message_id in self._known_ids

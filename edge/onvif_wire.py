@@ -2,7 +2,8 @@
 
 JSON is made from XML by rule: an attribute is `@name`, text beside attributes `#text`, and what
 is there once may stand alone or in a list; numbers may be text. What is not named here is skipped
-by the decoder and never becomes a value; nor does what is `Raw`: only its presence counts.
+by the decoder and never becomes a value. What is `Raw` is read for itself, so that one bad frame
+or object spoils no other, or only its presence counts.
 """
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field
@@ -92,9 +93,17 @@ class MoveStatus(Struct):
     zoom: str | None = field(name="Zoom", default=None)
 
 
+class Position(Struct):
+    """Where a turning camera looks, in its own units."""
+
+    pan_tilt: Vector | None = field(name="PanTilt", default=None)
+    zoom: Vector | None = field(name="Zoom", default=None)
+
+
 class PtzStatus(Struct):
     """What the head of a turning camera does."""
 
+    position: Position | None = field(name="Position", default=None)
     move: MoveStatus | None = field(name="MoveStatus", default=None)
 
 
@@ -104,13 +113,13 @@ class Frame(Struct):
     utc_time: str = field(name="@UtcTime")
     transformation: Transformation | None = field(name="Transformation", default=None)
     ptz: PtzStatus | None = field(name="PTZStatus", default=None)
-    objects: list[Object] | Object | None = field(name="Object", default=None)
+    objects: Raw | UnsetType = field(name="Object", default=UNSET)  # one or several
 
 
 class Metadata(Struct):
     """The payload of a metadata message."""
 
-    frames: list[Frame] | Frame = field(name="Frame")
+    frames: Raw = field(name="Frame")  # one or several
 
 
 class EventData(Struct):

@@ -1,6 +1,7 @@
 """Frames to messages: detect, place on the ground, say so; one message a frame, also if empty."""
 
 import logging
+import math
 import secrets
 import threading
 import time
@@ -15,6 +16,8 @@ from edge.scene import SceneWatch
 from edge.teller import Teller
 
 STATUS_EVERY_S: Final = 5.0
+MOVED: Final = "the camera has moved, and its ground is known by its picture alone"
+LOST_DEG: Final = 5.0  # one sigma of each angle of a camera whose old view is not found again
 
 _LOOK_EVERY_S: Final = 0.2
 _ASPECT_TOLERANCE: Final = 0.01
@@ -109,11 +112,32 @@ class Pipeline(Teller):
         if new is not None:
             level = logging.INFO if new.scene is Scene.CLEAR else logging.WARNING
             _LOG.log(level, "the picture is %s: %s", new.scene.value, new.reason)
+        self._distrust()
         boxes = self._detector.detect(frame.image)
         return self.tell(boxes, frame.captured_at, size_px=(width_px, height_px))
 
     def _scene(self, frame_age_s: float | None) -> Scene | None:
         return self._watch.said(frame_age_s)
+
+    def _distrust(self) -> None:
+        """Claim less of a fixed camera that no longer looks where it was surveyed.
+
+        Its angles are off by what the picture is off. Where nothing of the old view is found
+        again, that is a new direction or just a new light: then people are not lost from sight,
+        but nobody is sure where they are. Ground that is known by its picture alone is lost.
+        """
+        health = self._watch.health
+        if self._config.flight is not None or health is None:
+            return
+        known, off_deg = self._config.pose_sigma, 0.0
+        if health.scene is Scene.MOVED:
+            off_deg = LOST_DEG if self._watch.off_deg is None else self._watch.off_deg
+        self.unposed = MOVED if off_deg and self._config.plane is not None else None
+        self.pose_sigma = known._replace(
+            yaw_deg=math.hypot(known.yaw_deg, off_deg),
+            pitch_deg=math.hypot(known.pitch_deg, off_deg),
+            roll_deg=math.hypot(known.roll_deg, off_deg),
+        )
 
 
 def run(  # noqa: PLR0913 - the composition of one device

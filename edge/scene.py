@@ -76,6 +76,7 @@ class SceneWatch:
         """
         self._kind = kind
         self._deg_per_width = float(np.degrees(camera.width_px / camera.fx_px))
+        self.off_deg: float | None = None  # of a picture that moved, as last measured; None: lost
         self._alignment: Alignment | None = None
         self._aligned_at: UtcTime | None = None
         self._aligned: _Suspicion | None = None
@@ -190,6 +191,7 @@ class SceneWatch:
             lost_s = at.seconds_since(self._lost_since)
             if lost_s < LOST_S:
                 return _UNDECIDED
+            self.off_deg = None
             return _Suspicion(
                 Scene.MOVED, f"nothing of the reference picture found again for {lost_s:.0f} s"
             )
@@ -199,6 +201,7 @@ class SceneWatch:
         off, right, down = (
             pixels * deg_per_px for pixels in (shift.rms_px, shift.right_px, shift.down_px)
         )
+        self.off_deg = off
         return _Suspicion(
             Scene.MOVED,
             f"{off:.1f} deg off ({shift.rms_px:.1f} px of the small copy): "

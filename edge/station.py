@@ -23,15 +23,21 @@ _MOST_OFFSET_DEG: Final = 30.0
 
 def mounted(mount: MountConfig) -> Pose:
     """Return the pose of what stands still."""
-    if mount.lat is None or mount.lon is None:
-        msg = f"mount.{'lat' if mount.lat is None else 'lon'} is missing"
-        raise ValueError(msg)
+    lat, lon = place_of(mount)
     for field in ("gimbal", "takeoff_alt_m", "takeoff_alt_msl_m"):
         if getattr(mount, field) is not None:
             msg = f"mount.{field} adds to source.telemetry, and there is none"
             raise ValueError(msg)
-    place = Pose(mount.lat, mount.lon, 0.0, mount.yaw_deg, mount.pitch_deg, mount.roll_deg)
-    return place._replace(alt_m=_ellipsoidal("mount", mount.alt_m, mount.alt_msl_m, place))
+    alt_m = ellipsoidal("mount", mount.alt_m, mount.alt_msl_m, lat=lat, lon=lon)
+    return Pose(lat, lon, alt_m, *mount.angles_deg)
+
+
+def place_of(mount: MountConfig) -> tuple[float, float]:
+    """Return the latitude and longitude of what stands still."""
+    if mount.lat is None or mount.lon is None:
+        msg = f"mount.{'lat' if mount.lat is None else 'lon'} is missing"
+        raise ValueError(msg)
+    return mount.lat, mount.lon
 
 
 def flown(path: Path, source: SourceConfig, mount: MountConfig) -> tuple[Telemetry, Pose]:
@@ -39,7 +45,7 @@ def flown(path: Path, source: SourceConfig, mount: MountConfig) -> tuple[Telemet
 
     The place and height of [mount] mean nothing then: the log says where the lens was.
     """
-    offset_deg = mount.yaw_deg, mount.pitch_deg, mount.roll_deg
+    offset_deg = mount.angles_deg
     for name, part_deg in zip(("yaw_deg", "pitch_deg", "roll_deg"), offset_deg, strict=True):
         if abs(part_deg) > _MOST_OFFSET_DEG:
             msg = (
@@ -56,8 +62,12 @@ def flown(path: Path, source: SourceConfig, mount: MountConfig) -> tuple[Telemet
         raise ValueError(msg) from error
     takeoff_alt_m, fixed = None, mount.gimbal
     if mount.takeoff_alt_m is not None or mount.takeoff_alt_msl_m is not None:
-        takeoff_alt_m = _ellipsoidal(
-            "mount.takeoff", mount.takeoff_alt_m, mount.takeoff_alt_msl_m, place
+        takeoff_alt_m = ellipsoidal(
+            "mount.takeoff",
+            mount.takeoff_alt_m,
+            mount.takeoff_alt_msl_m,
+            lat=place.lat,
+            lon=place.lon,
         )
     flight = log.mounted(
         Mounting(
@@ -76,11 +86,11 @@ def ground_under(base: Path, ground: GroundConfig, lens: Pose, lens_alt_m: float
         if ground.dem_heights is not None:
             msg = "ground.dem_heights says what ground.dem counts from, and there is no ground.dem"
             raise ValueError(msg)
-        alt_m = _ellipsoidal("ground", ground.alt_m, ground.alt_msl_m, lens)
+        alt_m = ellipsoidal("ground", ground.alt_m, ground.alt_msl_m, lat=lens.lat, lon=lens.lon)
         if lens_alt_m <= alt_m:
             msg = f"mount.alt_m = {lens_alt_m} is not above ground.alt_m = {alt_m}"
             raise ValueError(msg)
-        return Ground(alt_m, _FLAT_SIGMA_M if ground.sigma_m is None else ground.sigma_m)
+        return Ground(alt_m, flat_sigma_m(ground))
     if ground.alt_m is not None or ground.alt_msl_m is not None:
         msg = "ground needs one height: alt_m, alt_msl_m or dem"
         raise ValueError(msg)
@@ -111,7 +121,14 @@ def ground_under(base: Path, ground: GroundConfig, lens: Pose, lens_alt_m: float
     return terrain
 
 
-def _ellipsoidal(table: str, alt_m: float | None, alt_msl_m: float | None, lens: Pose) -> float:
+def flat_sigma_m(ground: GroundConfig) -> float:
+    """Return one sigma of the height of flat ground."""
+    return _FLAT_SIGMA_M if ground.sigma_m is None else ground.sigma_m
+
+
+def ellipsoidal(
+    table: str, alt_m: float | None, alt_msl_m: float | None, *, lat: float, lon: float
+) -> float:
     """Return the height above the ellipsoid; the geoid is taken under the lens."""
     if alt_m is not None and alt_msl_m is not None:
         msg = f"{table} needs one height: alt_m or alt_msl_m, and not both"
@@ -122,7 +139,7 @@ def _ellipsoidal(table: str, alt_m: float | None, alt_msl_m: float | None, lens:
         msg = f"{table}.alt_m is missing"
         raise ValueError(msg)
     try:
-        return alt_msl_m + float(undulation_m(lat=lens.lat, lon=lens.lon))
+        return alt_msl_m + float(undulation_m(lat=lat, lon=lon))
     except RefusedError as error:
         msg = f"{table}.alt_msl_m = {alt_msl_m}: {error}"
         raise ValueError(msg) from error

@@ -16,39 +16,46 @@ source of error moves both hits by what it moves them, and the difference along 
 measurement of all of them together (a Kalman update; the inverse variance is its special case of
 errors that are not shared).
 
-A difference of more than two sigma means that something else is wrong (a child, somebody
-crouching, two people in one box): then the height says nothing.
+Not everybody is an adult who stands upright in the open: some are children, crouch, or stand in
+grass to the knees. So there are two answers, one for each kind of people, weighed by how well each
+explains what is seen; where nothing tells them apart, what is claimed holds both (the moments of
+the mixture: Bar-Shalom, Li and Kirubarajan, Estimation with Applications, 1.4.16). What fits
+neither (a person on a roof, two in one box) is left to the feet.
 """
 
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pymap3d
 
 from edge.camera import BoolArray, Camera, FloatArray, Pose, PoseSigma, rays_enu
 from edge.georeference import Placed
-from edge.ground import GroundModel, Hits, meet
+from edge.ground import GroundModel, Hits, geodetic_along, meet
 from edge.messages import CovM2
+from edge.motion import NO_DRIFT, Drift
 from edge.sweep import in_step
-from edge.uncertainty import Sources, Tilts, cross, slides, sources, tilts
+from edge.uncertainty import Slides, Sources, Tilts, cross, outer, slides, sources, tilts
 
-# Of people, boots and caps included (DOMAIN.md 4.1, foot point).
+# Of adults, boots and caps included (DOMAIN.md 4.1, foot point).
 PERSON_HEIGHT_M: Final = 1.65
 PERSON_HEIGHT_SIGMA_M: Final = 0.12
-# Who fits worse is no adult standing upright.
+# Of all others, and how many they are: our own guess, wide on purpose.
+OTHER_HEIGHT_M: Final = 1.15
+OTHER_HEIGHT_SIGMA_M: Final = 0.35
+OTHER_SHARE: Final = 0.2
+# Who fits neither any better is something else.
 FITS_SIGMAS: Final = 2.0
 # Of the variance that must be gained, or the feet alone are believed.
 WORTH: Final = 0.2
 
+_KINDS: Final = np.array(  # (kinds, 3): taller than an adult by, sigma, share
+    (
+        (0.0, PERSON_HEIGHT_SIGMA_M, 1.0 - OTHER_SHARE),
+        (OTHER_HEIGHT_M - PERSON_HEIGHT_M, OTHER_HEIGHT_SIGMA_M, OTHER_SHARE),
+    )
+)
 _LEAST_AWAY_M: Final = 0.1
-
-
-class _Errors(NamedTuple):
-    """By how much each source of error moves a hit, one sigma of it: arrays (sources, 2, N)."""
-
-    shared: FloatArray  # lens, attitude and ground: the same sources for feet and head
-    own: FloatArray  # the pixel
+_TINY: Final = 1e-12
 
 
 def weigh_height(  # noqa: PLR0913 - a position has that many causes
@@ -61,8 +68,8 @@ def weigh_height(  # noqa: PLR0913 - a position has that many causes
     pose: Pose,
     sigma: PoseSigma,
     ground: GroundModel,
-    feet_sigma_px: FloatArray,
-    head_sigma_px: float,
+    pixel_sigma_px: float,
+    drift: Drift = NO_DRIFT,
 ) -> list[Placed | None]:
     """Better the places of people whose whole height is in the picture.
 
@@ -75,8 +82,8 @@ def weigh_height(  # noqa: PLR0913 - a position has that many causes
         pose: Where the lens is and where it looks.
         sigma: One sigma of each part of the pose.
         ground: Flat or with hills; knows one sigma of its own height.
-        feet_sigma_px: One sigma (N,) of each pixel of feet along each axis.
-        head_sigma_px: One sigma of every pixel of a head.
+        pixel_sigma_px: One sigma of every pixel of feet and heads along each axis.
+        drift: What the lens does in one sigma of the time, where that is not exact.
 
     Returns:
         The same list, with those replaced whom it makes surer.
@@ -84,27 +91,50 @@ def weigh_height(  # noqa: PLR0913 - a position has that many causes
     rows = np.array(
         [row for row, where in enumerate(placed) if where and upright[row]], dtype=np.intp
     )
-    if len(rows) == 0:
+    count = len(rows)
+    if count == 0:
         return placed
+    pixels = np.concatenate((feet_uv[rows], heads_uv[rows]))
+    rays = rays_enu(pixels, camera, pose).T
     # A head that high over the ground is seen as the ground is from a lens that much lower.
     lower = pose._replace(alt_m=pose.alt_m - PERSON_HEIGHT_M)
-    shared = sources(pose, sigma, ground.sigma_m, (0.0, 0.0))
-    ends = []
-    for pixels, lens, sigma_px in (
-        (feet_uv[rows], pose, feet_sigma_px[rows]),
-        (heads_uv[rows], lower, np.full(len(rows), head_sigma_px)),
-    ):
-        rays = rays_enu(pixels, camera, pose).T
-        hits = meet(rays, lens, ground)
-        turned = tilts(pixels, rays, camera, pose, sigma_px)
-        ends.append((hits, _errors(hits, turned, shared)))
-    better = list(placed)
-    (feet, by_feet), (heads, by_head) = ends
-    found = _agree(feet, by_feet, heads, by_head)
-    surer = np.flatnonzero(found.ok)
-    for row, where in zip(rows[surer], _moved(placed, rows, found, feet, pose), strict=True):
-        better[row] = where
-    return better
+    feet, heads = meet(rays[:, :count], pose, ground), meet(rays[:, count:], lower, ground)
+    both = Hits(*(np.concatenate(parts, axis=-1) for parts in zip(feet, heads, strict=True)))
+    turned = tilts(pixels, rays, camera, pose, np.full(2 * count, pixel_sigma_px))
+    moved = _moved_by(both, turned, sources(pose, sigma, ground.sigma_m, drift))
+    found = _agree(feet, heads, moved)
+    return _bettered(placed, rows, found, feet, pose)
+
+
+class _Errors(NamedTuple):
+    """By how much each source of error moves feet (the first N) and heads, one sigma of it."""
+
+    shared: FloatArray  # (sources, 2, 2 N) lens, attitude, focal length, ground, clock
+    own: FloatArray  # (2, 2, 2 N) the pixel
+
+    def of_feet(self, count: int) -> tuple[FloatArray, FloatArray]:
+        return self.shared[..., :count], self.own[..., :count]
+
+    def of_heads(self, count: int) -> tuple[FloatArray, FloatArray]:
+        return self.shared[..., count:], self.own[..., count:]
+
+
+def _moved_by(hits: Hits, turned: Tilts, shared: Sources) -> _Errors:
+    rows: Slides = slides(hits)
+    lens = np.stack(rows)  # (2, 3, 2 N)
+    attitude = np.stack([cross(hits.rays, row) * hits.slant_m for row in rows])
+    upright = np.sum(hits.normal * hits.vertical, axis=0)
+    ground = hits.rays[:2] * (-upright * shared.ground_m / hits.steepness)
+    right, down, focal = (rows.moved(tilt * hits.slant_m) for tilt in turned)
+    alone = [focal, ground]
+    if shared.clock is not None:
+        alone.append(rows.moved(shared.clock.moves(hits)))
+    together = (
+        np.einsum("kj,ijn->kin", _axes(shared.position), lens),
+        np.einsum("kj,ijn->kin", _axes(shared.turn), attitude),
+        np.stack(alone),
+    )
+    return _Errors(np.concatenate(together), np.stack((right, down)))
 
 
 class _Agreed(NamedTuple):
@@ -117,42 +147,48 @@ class _Agreed(NamedTuple):
     shared: FloatArray  # (3, N) the part of it that does not average out
 
 
-def _agree(feet: Hits, by_feet: _Errors, heads: Hits, by_head: _Errors) -> _Agreed:
+def _agree(feet: Hits, heads: Hits, moved: _Errors) -> _Agreed:
+    count = len(feet.ok)
+    (feet_shared, feet_own), (head_shared, head_own) = (
+        moved.of_feet(count),
+        moved.of_heads(count),
+    )
     at_m = feet.rays[:2] * feet.slant_m
     away_m = np.sqrt(np.sum(at_m**2, axis=0))
     ahead = at_m / np.maximum(away_m, _LEAST_AWAY_M)
     apart_m = np.sum(ahead * (heads.rays[:2] * heads.slant_m - at_m), axis=0)
-    still = np.zeros_like(by_feet.own)
-    taller = heads.rays[:2] * (PERSON_HEIGHT_SIGMA_M / heads.steepness)
-    feet_by = np.concatenate((by_feet.shared, still[:1], by_feet.own, still))
-    head_by = np.concatenate((by_head.shared, taller[None], still, by_head.own))
-    apart_by = np.einsum("in,kin->kn", ahead, head_by - feet_by)
-    variance = np.maximum(np.sum(apart_by**2, axis=0), 1e-12)
-    gain = np.einsum("kin,kn->in", feet_by, apart_by) / variance
-    left = feet_by - gain[None] * apart_by[:, None]
-    constant = len(by_feet.shared) + 1  # a person's height stays as it is
-    alone, whole, shared = (_covariance(part) for part in (feet_by, left, left[:constant]))
-    ok = heads.ok & (away_m > _LEAST_AWAY_M) & (apart_m**2 < FITS_SIGMAS**2 * variance)
+    # One metre of height takes the head's hit so far away.
+    per_m = np.sum(ahead * heads.rays[:2] / heads.steepness, axis=0)
+    # What moves the two apart: what they share, each one's pixel, and the height.
+    shared_apart = np.einsum("in,kin->kn", ahead, head_shared - feet_shared)
+    feet_apart = -np.einsum("in,kin->kn", ahead, feet_own)
+    head_apart = np.einsum("in,kin->kn", ahead, head_own)
+    shared_var = np.sum(shared_apart**2, axis=0)
+    variance = shared_var + np.sum(feet_apart**2, axis=0) + np.sum(head_apart**2, axis=0)
+    shared_with = np.einsum("kin,kn->in", feet_shared, shared_apart)
+    with_apart = shared_with + np.einsum("kin,kn->in", feet_own, feet_apart)
+    taller_m, sigma_m, share = _KINDS.T[:, :, None]
+    height_var = (per_m * sigma_m) ** 2  # (kinds, N)
+    variances = np.maximum(variance + height_var, _TINY)
+    surprise_m = apart_m - per_m * taller_m
+    squares = surprise_m**2 / variances
+    likely = share * np.exp(-(squares - squares.min(axis=0)) / 2.0) / np.sqrt(variances)
+    likely /= likely.sum(axis=0)
+    gains = with_apart[:, None] / variances  # (2, kinds, N)
+    steps_m = -gains * surprise_m
+    moved_m = np.sum(likely * steps_m, axis=1)
+    spread = np.sum(likely * outer(steps_m - moved_m[:, None]), axis=1)
+    feet_shared_cov, alone = _covariance(feet_shared), _covariance(feet_shared)
+    alone = alone + _covariance(feet_own)
+    gained = np.sum(likely * outer(gains) * variances, axis=1)
+    # The shared part of what is left, and a person's height, which stays as it is.
+    crossed = _symmetric(gains, shared_with[:, None])
+    left = outer(gains) * (shared_var + height_var) - crossed
+    whole = alone - gained + spread
+    shared = feet_shared_cov + np.sum(likely * left, axis=1) + spread
+    ok = feet.ok & heads.ok & (away_m > _LEAST_AWAY_M) & (squares.min(axis=0) < FITS_SIGMAS**2)
     ok &= whole[0] + whole[2] < (1.0 - WORTH) * (alone[0] + alone[2])
-    return _Agreed(ok, -gain * apart_m, alone, whole, shared)
-
-
-def _errors(hits: Hits, turned: Tilts, shared: Sources) -> _Errors:
-    rows = slides(hits)
-    lens = [
-        rows.moved(np.broadcast_to(axis[:, None], hits.rays.shape))
-        for axis in _axes(shared.position)
-    ]
-    attitude = [
-        rows.moved(
-            cross(np.broadcast_to(axis[:, None], hits.rays.shape), hits.rays) * hits.slant_m
-        )
-        for axis in _axes(shared.turn)
-    ]
-    upright = np.sum(hits.normal * hits.vertical, axis=0)
-    ground = hits.rays[:2] * (-upright * shared.ground_m / hits.steepness)
-    own = [rows.moved(tilt * hits.slant_m) for tilt in turned]
-    return _Errors(np.stack([*lens, *attitude, ground]), np.stack(own))
+    return _Agreed(ok, moved_m, alone, whole, shared)
 
 
 def _axes(covariance: FloatArray) -> FloatArray:
@@ -170,33 +206,48 @@ def _covariance(errors: FloatArray) -> FloatArray:
     )
 
 
-def _moved(
+def _symmetric(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Return one other' + other one' of vectors (2, …) as covariances (3, …)."""
+    return np.stack(
+        (
+            2.0 * one[0] * other[0],
+            one[0] * other[1] + one[1] * other[0],
+            2.0 * one[1] * other[1],
+        )
+    )
+
+
+def _bettered(
     placed: list[Placed | None],
     rows: npt.NDArray[np.intp],
     found: _Agreed,
     feet: Hits,
     pose: Pose,
-) -> list[Placed]:
+) -> list[Placed | None]:
     """Move the places that are surer now along the ground, and narrow their errors."""
     columns = np.flatnonzero(found.ok)
-    old = [where for where in (placed[row] for row in rows[columns]) if where is not None]
-    if not old:
-        return []
-    east_m, north_m = found.moved_m[:, columns]
+    olds = [(row, where) for row in rows[columns] if (where := placed[row]) is not None]
+    if not olds:
+        return placed
     normal = feet.normal[:, columns]
+    east_m, north_m = found.moved_m[:, columns]
     up_m = -(normal[0] * east_m + normal[1] * north_m) / np.maximum(normal[2], 0.1)
-    before = np.array([(one.lat, one.lon, one.alt_m) for one in old]).T
-    lat, lon, alt_m = pymap3d.enu2geodetic(east_m, north_m, up_m, *before)
-    here = pymap3d.geodetic2enu(lat, lon, alt_m, pose.lat, pose.lon, pose.alt_m)
-    slant_m = np.sqrt(sum(np.square(part) for part in here))
+    at_m = feet.rays[:, columns] * feet.slant_m[columns] + np.stack((east_m, north_m, up_m))
+    slant_m = np.sqrt(np.sum(at_m**2, axis=0))
+    lat, lon, alt_m = geodetic_along(at_m / slant_m, slant_m, pose)
     # Where the feet's error was swept, the rest of it is as much wider.
-    claimed = np.array([one.cov_m2 for one in old]).T
-    whole, shared = (
-        in_step(part[:, columns], found.feet_alone[:, columns], claimed)
-        for part in (found.whole, found.shared)
-    )
-    return [
-        one._replace(
+    claimed = np.array([where.cov_m2 for _, where in olds]).T
+    alone = found.feet_alone[:, columns]
+    parts = np.concatenate((found.whole[:, columns], found.shared[:, columns]), axis=1)
+    swept = np.abs(claimed - alone).max(axis=0) > 1e-9 * (alone[0] + alone[2])
+    if swept.any():
+        twice = np.tile(np.flatnonzero(swept), 2)
+        at = twice + np.repeat((0, len(columns)), int(swept.sum()))
+        parts[:, at] = in_step(parts[:, at], alone[:, twice], claimed[:, twice])
+    whole, shared = parts[:, : len(columns)], parts[:, len(columns) :]
+    better = list(placed)
+    for column, (row, where) in enumerate(olds):
+        better[row] = where._replace(
             lat=float(lat[column]),
             lon=float(lon[column]),
             alt_m=float(alt_m[column]),
@@ -204,8 +255,7 @@ def _moved(
             cov_bias_m2=_triple(shared[:, column]),
             slant_m=float(slant_m[column]),
         )
-        for column, one in enumerate(old)
-    ]
+    return better
 
 
 def _triple(covariance: FloatArray) -> CovM2:

@@ -16,6 +16,7 @@ from edge.messages import UtcTime
 
 # Minutes of metadata; more than that behind, the oldest are of no use to anybody.
 MOST_WAITING: Final = 10_000
+MOST_WAITING_BYTES: Final = 64 * 1024 * 1024
 _AT_LEAST_ONCE: Final = 1
 _KEEPALIVE_S: Final = 15
 _CONNECT_TIMEOUT_S: Final = 2.0
@@ -54,6 +55,7 @@ class MqttSubscriber:
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: deque[Heard] = deque()
+        self._waiting_bytes = 0
         self._closed = False
         self._away_said = False
         self._listening = threading.Event()
@@ -81,6 +83,7 @@ class MqttSubscriber:
                 if self._closed:
                     return
                 heard = self._waiting.popleft()
+                self._waiting_bytes -= len(heard.payload)
             yield heard
 
     def wait_until_listening(self, timeout_s: float) -> bool:
@@ -126,10 +129,11 @@ class MqttSubscriber:
             return  # no topic of ours: those match bytes that we wrote
         heard = Heard(topic, bytes(message.payload), self._clock())
         with self._changed:
-            if len(self._waiting) >= MOST_WAITING:
-                self._waiting.popleft()
-                self.overflowed += 1
             self._waiting.append(heard)
+            self._waiting_bytes += len(heard.payload)
+            while len(self._waiting) > MOST_WAITING or self._waiting_bytes > MOST_WAITING_BYTES:
+                self._waiting_bytes -= len(self._waiting.popleft().payload)
+                self.overflowed += 1
             self._changed.notify_all()
 
     def _on_connect_fail(self, _client: object, _data: object) -> None:

@@ -7,13 +7,23 @@ import pymap3d
 
 from edge.accuracy import ce90_m, sigmas_m
 from edge.address import without_password
-from edge.camera import Camera, FloatArray, in_picture, pixels_from_enu, rays_camera
+from edge.camera import (
+    Camera,
+    FloatArray,
+    described_share,
+    field_of_view_deg,
+    in_picture,
+    pixels_from_enu,
+    rays_camera,
+)
 from edge.config import DeviceConfig
 from edge.device_file import SourceConfig
-from edge.georeference import DEM, FLAT, Placed, footprint, place
+from edge.georeference import DEM, FLAT, Placed
 from edge.ground import Ground, GroundModel
 from edge.messages import CovM2, RefusedError
+from edge.plane import GroundHomography, lens_of, seen_at
 from edge.telemetry import Quality, Telemetry
+from edge.view import HOMOGRAPHY, view_of
 
 RANGES_M: Final = (20.0, 50.0, 100.0, 200.0, 500.0)
 # A ray that ends so much nearer than the point it was aimed at ended at something before it.
@@ -48,6 +58,12 @@ def locate(config: DeviceConfig, u: float, v: float) -> dict[str, Any]:
             f"{camera.width_px} x {camera.height_px}"
         )
         raise RefusedError(msg)
+    if not np.isfinite(rays_camera(pixels, camera)).all():
+        msg = (
+            f"{config.path}: pixel ({u:g}, {v:g}) lies where camera.distortion = "
+            f"{list(camera.distortion)} says nothing: it would show two places at once"
+        )
+        raise RefusedError(msg)
     placed = _place_one(config, pixels)
     if placed is None:
         msg = f"{config.path}: pixel ({u:g}, {v:g}) looks at or above the horizon"
@@ -78,6 +94,8 @@ def sights(config: DeviceConfig) -> list[Sight]:
 
 
 def _sight(config: DeviceConfig, range_m: float) -> Sight:
+    if config.plane is not None:
+        return _sight_on_plane(config, config.plane, range_m)
     camera, pose = config.camera, config.pose
     heading = np.radians(pose.yaw_deg)
     lat, lon, _ = pymap3d.enu2geodetic(
@@ -98,6 +116,19 @@ def _sight(config: DeviceConfig, range_m: float) -> Sight:
     return Sight(range_m, placed, ce90_m(placed.cov_m2), None)
 
 
+def _sight_on_plane(config: DeviceConfig, plane: GroundHomography, range_m: float) -> Sight:
+    heading = np.radians(config.pose.yaw_deg)
+    ahead_m = np.array((np.sin(heading), np.cos(heading))) * range_m
+    there = (lens_of(config.camera, plane).foot_m + ahead_m)[None, :]
+    pixels, in_front = seen_at(there, config.camera, plane)
+    if not (in_front[0] and in_picture(pixels, config.camera)[0]):
+        return Sight(range_m, None, None, "outside")
+    placed = _place_one(config, pixels)
+    if placed is None:
+        return Sight(range_m, None, None, "horizon")
+    return Sight(range_m, placed, ce90_m(placed.cov_m2), None)
+
+
 def _ground_alt_m(ground: GroundModel, *, lat: float, lon: float) -> float | None:
     """Return the ground's height above the ellipsoid at a place; None where it is unknown."""
     if isinstance(ground, Ground):
@@ -109,10 +140,8 @@ def _ground_alt_m(ground: GroundModel, *, lat: float, lon: float) -> float | Non
 def summary(config: DeviceConfig) -> dict[str, Any]:
     """Say what was understood, for people and programs."""
     _check_posed(config)
-    camera = config.camera
-    across, up = _field_of_view_deg(camera)
     pose, ground = config.pose, config.ground
-    area = footprint(camera, pose, ground)
+    area = view_of(config).footprint()
     under_alt_m = _ground_alt_m(ground, lat=pose.lat, lon=pose.lon)
     return {
         "device": config.device_id,
@@ -121,15 +150,17 @@ def summary(config: DeviceConfig) -> dict[str, Any]:
         **_source(config.source),
         "telemetry": None if config.flight is None else _flight(config.flight),
         "detector": config.detector,
-        "camera": camera._asdict() | {"hfov_deg": round(across, 3), "vfov_deg": round(up, 3)},
-        "pose": config.pose._asdict(),
-        "pose_sigma": config.pose_sigma._asdict(),
+        "camera": _camera(config.camera),
+        "pose": None if config.plane else pose._asdict(),
+        "pose_sigma": None
+        if config.plane
+        else config.pose_sigma._asdict() | {"time_s": config.time_sigma_s},
         "ground": {
-            "method": FLAT if isinstance(ground, Ground) else DEM,
+            "method": _method(config),
             "alt_m": under_alt_m,  # below the lens
             "sigma_m": ground.sigma_m,
         },
-        "height_m": None if under_alt_m is None else round(pose.alt_m - under_alt_m, 3),
+        "height_m": None if under_alt_m is None else round(_lens_alt_m(config) - under_alt_m, 3),
         "footprint": area,
         "sights": [
             {
@@ -147,6 +178,28 @@ def summary(config: DeviceConfig) -> dict[str, Any]:
             for sight in sights(config)
         ],
     }
+
+
+def _method(config: DeviceConfig) -> str:
+    if config.plane is not None:
+        return HOMOGRAPHY
+    return FLAT if isinstance(config.ground, Ground) else DEM
+
+
+def _lens_alt_m(config: DeviceConfig) -> float:
+    """Return the lens' height; of a homography, what that and the focal length come to."""
+    if config.plane is None:
+        return config.pose.alt_m
+    return config.plane.alt_m + lens_of(config.camera, config.plane).height_m
+
+
+def _camera(camera: Camera) -> dict[str, Any]:
+    """Say what the camera sees; where its distortion ends before the picture, how much of it."""
+    across, down = (
+        round(angle, 3) if np.isfinite(angle) else None for angle in field_of_view_deg(camera)
+    )
+    share = round(described_share(camera), 4)
+    return camera._asdict() | {"hfov_deg": across, "vfov_deg": down, "described_share": share}
 
 
 def _flight(flight: Telemetry) -> dict[str, Any]:
@@ -170,7 +223,7 @@ def _source(source: SourceConfig) -> dict[str, str]:
 def features(config: DeviceConfig) -> dict[str, Any]:
     """Draw the device, what it sees and its 90 % error ellipses as GeoJSON."""
     pose = config.pose
-    area = footprint(config.camera, pose, config.ground)
+    area = view_of(config).footprint()
     drawn = [
         _feature(
             {"type": "Point", "coordinates": [pose.lon, pose.lat]},
@@ -202,31 +255,7 @@ def _feature(geometry: object, properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _place_one(config: DeviceConfig, pixels: FloatArray) -> Placed | None:
-    return place(
-        pixels,
-        config.camera,
-        config.pose,
-        config.pose_sigma,
-        config.ground,
-        pixel_sigma_px=config.detector.pixel_sigma,
-    )[0]
-
-
-def _field_of_view_deg(camera: Camera) -> tuple[float, float]:
-    """Return the angles between the rays through opposite edges of the picture."""
-    right, bottom = camera.width_px - 0.5, camera.height_px - 0.5
-    edges = np.array(
-        [
-            [-0.5, camera.cy_px],
-            [right, camera.cy_px],
-            [camera.cx_px, -0.5],
-            [camera.cx_px, bottom],
-        ]
-    )
-    rays = rays_camera(edges, camera)
-    across = np.degrees(np.arccos(np.clip(rays[0] @ rays[1], -1.0, 1.0)))
-    up = np.degrees(np.arccos(np.clip(rays[2] @ rays[3], -1.0, 1.0)))
-    return float(across), float(up)
+    return view_of(config).place(pixels, config.detector.pixel_sigma)[0]
 
 
 def _ellipse(placed: Placed) -> dict[str, Any]:

@@ -10,7 +10,9 @@ r"""How far off hits may be where first order does not hold: the ray is swept th
 The error of a ray's elevation is what bends: at 3 degrees, half a degree down is 330 m, half a
 degree up 460 m. So the ray is turned through plus and minus four sigma of its elevation in fixed
 steps, each turned ray meets the ground for itself, and only the rest of the error is first order
-at each of these hits. No chance is involved: the same input gives the same covariance.
+at each of these hits. No chance is involved: the same input gives the same covariance. A clock
+that is off turns the ray and moves the lens together: at each step the lens is where the clock
+would have it that explains its share of the turn, and what else the clock may do is in the rest.
 
 What comes out is the second moment about the nominal hit, which is the place that is told. Rays
 that meet no ground count for nothing, and over flat ground neither do those that go four times
@@ -48,6 +50,8 @@ class _Turns(NamedTuple):
     var_up: FloatArray  # (N,) rad^2
     cov: FloatArray  # (N,)
     var_side: FloatArray  # (N,)
+    clock_up: FloatArray  # (N,) what one sigma of the clock turns upwards, rad
+    clock_side: FloatArray  # (N,) and sideways
 
 
 def must_sweep(hits: Hits, turned: Tilts, shared: Sources, ground: GroundModel) -> BoolArray:
@@ -56,7 +60,7 @@ def must_sweep(hits: Hits, turned: Tilts, shared: Sources, ground: GroundModel) 
         return hits.ok
     swept: BoolArray = hits.ok & (hits.steepness < np.sin(np.radians(GRAZING_DEG)))
     # An elevation errs no more than the whole direction: few need the closer look.
-    most = float(np.linalg.eigvalsh(shared.turn)[-1]) + sum(
+    most = float(np.linalg.eigvalsh(shared.whole_turn)[-1]) + sum(
         np.einsum("in,in->n", tilt, tilt) for tilt in turned
     )
     doubtful = np.flatnonzero(hits.ok & ~swept & (most > (SMALL_SHARE * hits.steepness) ** 2))
@@ -73,8 +77,9 @@ def second_moment(
     turns = _turns(hits, turned, shared)
     shape = (len(_STEPS), len(hits.ok))
     angle = _STEPS * np.sqrt(turns.var_up)  # (steps, N)
-    aside = angle * (turns.cov / np.maximum(turns.var_up, _TINY))
-    left = np.sqrt(np.maximum(turns.var_side - turns.cov**2 / np.maximum(turns.var_up, _TINY), 0))
+    per_up = 1.0 / np.maximum(turns.var_up, _TINY)
+    aside = angle * (turns.cov * per_up)
+    left = np.sqrt(np.maximum(turns.var_side - turns.cov**2 * per_up, 0.0))
     rays = (
         hits.rays[:, None] * np.cos(angle)
         + turns.up[:, None] * np.sin(angle)
@@ -89,11 +94,23 @@ def second_moment(
     # Measured from the sweep's own middle: its rays are as far from the lens and bend alike.
     moved_m = (found.rays[:2] * found.slant_m).reshape(2, *shape)
     moved_m -= moved_m[:, [len(_STEPS) // 2]]
-    spread = (
-        lens_and_ground(found, rows, shared)
-        + outer(rows.moved(side * found.slant_m))
-        + outer(moved_m.reshape(2, -1))
-    ).reshape(3, *shape)
+    sideways = side * found.slant_m
+    spread = lens_and_ground(found, rows, shared)
+    if shared.clock is not None:
+        # The clock given the elevation, in sigmas: its mean, then what goes with the rest of the
+        # turn sideways, then what goes with nothing.
+        mean = angle * (turns.clock_up * per_up)
+        with_side = turns.clock_side - turns.cov * turns.clock_up * per_up
+        with_side = with_side / np.maximum(left, _TINY**0.5)
+        alone = 1.0 - turns.clock_up**2 * per_up - with_side**2
+        alone = np.sqrt(np.maximum(alone, 0.0))
+        shift_m = np.broadcast_to(shared.clock.shift_m[:, None], sideways.shape)
+        along_m = rows.moved(shift_m).reshape(2, *shape)
+        moved_m += along_m * mean
+        sideways = sideways + (shift_m.reshape(3, *shape) * with_side).reshape(3, -1)
+        spread += outer((along_m * alone).reshape(2, -1))
+    spread += outer(rows.moved(sideways)) + outer(moved_m.reshape(2, -1))
+    spread = spread.reshape(3, *shape)
     moment: FloatArray = np.sum(spread * weight, axis=1) / np.sum(weight, axis=0)
     return moment
 
@@ -117,7 +134,9 @@ def _turns(hits: Hits, turned: Tilts, shared: Sources) -> _Turns:
     up /= np.sqrt(np.sum(up**2, axis=0))
     side = cross(hits.rays, up)
     # A small turn t takes the ray by t x r: by t.side upwards and by -t.up sideways.
-    about_side, about_up = shared.turn @ side, shared.turn @ up
+    turn = shared.whole_turn
+    about_side, about_up = turn @ side, turn @ up
+    clock = np.zeros(3) if shared.clock is None else shared.clock.turn_rad
     upwards = [np.sum(tilt * up, axis=0) for tilt in turned]
     sideways = [np.sum(tilt * side, axis=0) for tilt in turned]
     return _Turns(
@@ -127,6 +146,8 @@ def _turns(hits: Hits, turned: Tilts, shared: Sources) -> _Turns:
         sum(one * other for one, other in zip(upwards, sideways, strict=True))
         - np.sum(about_side * up, axis=0),
         np.sum(about_up * up, axis=0) + sum(tilt * tilt for tilt in sideways),
+        clock @ side,
+        -clock @ up,
     )
 
 

@@ -8,10 +8,12 @@ from typing import Final
 from edge import messages
 from edge.config import DeviceConfig
 from edge.detector import Detection
-from edge.georeference import Placed, footprint
-from edge.ground_contact import View, is_cut, place_boxes
+from edge.georeference import Placed
+from edge.ground_contact import is_cut, place_boxes
 from edge.messages import Bbox, DetectionsMessage, Scene, Sensor, StatusMessage, UtcTime
+from edge.motion import NO_DRIFT
 from edge.telemetry import PoseAt
+from edge.view import View, view_from
 
 VERSION: Final = version("tuanbien")
 BEFORE_FIRST: Final = "before_first_frame"
@@ -31,11 +33,13 @@ class Teller:
         self.frames_unposed: Counter[str] = Counter()  # of a flight, by what its log lacks there
         self.pose = config.pose
         self.camera = config.camera
+        self.pose_sigma = config.pose_sigma
+        self.drift = NO_DRIFT  # what the lens does in one sigma of the log's time
         # Why nothing can be placed now; a flight has no pose before its first frame.
         self.unposed: str | None = None if config.flight is None else BEFORE_FIRST
         self._config = config
         self._boot_id = boot_id
-        self._simulated = simulated
+        self._simulated = simulated or config.simulated
         self._seq = 0
 
     def tell(
@@ -101,19 +105,17 @@ class Teller:
             scene=self._scene(frame_age_s),
             queue_depth=queue_depth,
             version=VERSION,
-            footprint=(
-                footprint(self.camera, self.pose, self._config.ground)
-                if self.unposed is None
-                else None
-            ),
+            footprint=self._view().footprint() if self.unposed is None else None,
         )
 
     def follow(self, flown: PoseAt) -> None:
-        """Take the pose of a frame from its flight log, and the zoom; or why there is none."""
+        """Take the pose of a frame from its flight log, its error and the zoom; or why not."""
         pose = flown.pose
         self.unposed = None if pose is not None else flown.quality.value
         if pose is not None:
             self.pose = pose
+            self.pose_sigma = flown.widened(self._config.pose_sigma)
+            self.drift = flown.drift(self._config.time_sigma_s)
         elif flown.lat is not None and flown.lon is not None:
             self.pose = self.pose._replace(lat=flown.lat, lon=flown.lon)
         if self.unposed is not None:
@@ -122,12 +124,12 @@ class Teller:
             self.camera = self._config.camera.zoomed(flown.hfov_deg)
 
     def _view(self) -> View:
-        return View(
+        return view_from(
+            self._config,
             camera=self.camera,
             pose=self.pose,
-            sigma=self._config.pose_sigma,
-            ground=self._config.ground,
-            pixel_sigma_px=self._config.detector.pixel_sigma,
+            sigma=self.pose_sigma,
+            drift=self.drift,
         )
 
     def _scene(self, frame_age_s: float | None) -> Scene | None:
@@ -140,7 +142,9 @@ class Teller:
             kind=self._config.kind,
             lat=self.pose.lat,
             lon=self.pose.lon,
-            alt_m=self.pose.alt_m if self.unposed is None else None,
+            alt_m=(
+                self.pose.alt_m if self.unposed is None and self._config.alt_is_known else None
+            ),
         )
 
 

@@ -6,7 +6,9 @@ ray that moves by m slides along the ground by
     B m,   B = [1 0 0; 0 1 0] + r_xy n^T / q        (2, 3)
 
 So a lens that is off by p moves the hit by B p, a turn t (radians about an axis) by the distance s
-times B (t x r), a ground that is higher by d by -r_xy d (n.v) / q, and a pixel by s B dr/du. On a
+times B (t x r), a ground that is higher by d by -r_xy d (n.v) / q, and a pixel by s B dr/du. A
+focal length that is off is as if all pixels were nearer to the middle or farther from it. A clock
+that is off moves and turns the lens at once: B (p + s t x r), one source (`edge.motion`). On a
 slope the hit slides along the slope; flat ground is the case n = v. Straight down nothing is
 special: turns are about axes, and that two of these agree there does no harm.
 
@@ -19,8 +21,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge.camera import Camera, FloatArray, Pose, PoseSigma, enu_from_camera, rays_enu
+from edge.camera import (
+    Camera,
+    FloatArray,
+    Pose,
+    PoseSigma,
+    enu_from_camera,
+    rays_by_focal,
+    rays_by_pixel,
+)
 from edge.ground import Hits
+from edge.motion import NO_DRIFT, Drift
 
 
 class Sources(NamedTuple):
@@ -29,17 +40,38 @@ class Sources(NamedTuple):
     position: FloatArray  # (3, 3) covariance of the lens, east, north, up, m^2
     turn: FloatArray  # (3, 3) covariance of small turns about these axes, rad^2
     ground_m: float  # one sigma of the ground's height
+    clock: "Clock | None"  # None: nothing moves, or the time is exact
+
+    @property
+    def whole_turn(self) -> FloatArray:
+        """The covariance (3, 3) of all turns, the clock's with them, rad^2."""
+        if self.clock is None:
+            return self.turn
+        return self.turn + np.outer(self.clock.turn_rad, self.clock.turn_rad)
+
+
+class Clock(NamedTuple):
+    """What one sigma of the time does to the lens: one error, in two places."""
+
+    shift_m: FloatArray  # (3,)
+    turn_rad: FloatArray  # (3,) about these axes
+
+    def moves(self, hits: Hits) -> FloatArray:
+        """Return how far (3, N) points of rays move at their hits' distances."""
+        turn = np.broadcast_to(self.turn_rad[:, None], hits.rays.shape)
+        return self.shift_m[:, None] + cross(turn, hits.rays) * hits.slant_m
 
 
 class Tilts(NamedTuple):
-    """How far rays turn with one sigma of their own pixels; columns (3, N), radians."""
+    """How far rays turn with one sigma of what differs from pixel to pixel; (3, N), radians."""
 
-    right: FloatArray
+    right: FloatArray  # their own pixels': noise
     down: FloatArray
+    focal: FloatArray  # the focal length's, which all pixels share
 
     def at(self, index: npt.NDArray[np.intp]) -> "Tilts":
         """Return only these columns."""
-        return Tilts(self.right[:, index], self.down[:, index])
+        return Tilts(self.right[:, index], self.down[:, index], self.focal[:, index])
 
 
 class Slides(NamedTuple):
@@ -54,37 +86,43 @@ class Slides(NamedTuple):
 
 
 def sources(
-    pose: Pose, sigma: PoseSigma, ground_sigma_m: float, time_shift_m: tuple[float, float]
+    pose: Pose, sigma: PoseSigma, ground_sigma_m: float, drift: Drift = NO_DRIFT
 ) -> Sources:
     """Gather the shared errors.
 
-    `time_shift_m` is one sigma, east and north, of where the lens was at the shutter for want of
-    a better clock: the platform's velocity times one sigma of the time.
+    `drift` is what the lens does in one sigma of the time. It is shared, and counts as bias: a
+    log that lags its film lags for the whole flight, so while the drone flies on as it does all
+    frames are off alike and their mean is no surer.
     """
-    shift = np.array((*time_shift_m, 0.0))
     position = np.diag(np.square((sigma.position_m, sigma.position_m, sigma.alt_m)))
     yaw = np.radians(pose.yaw_deg)
     down, right = (0.0, 0.0, -1.0), (np.cos(yaw), -np.sin(yaw), 0.0)
     axes = np.column_stack((down, right, enu_from_camera(pose)[:, 2]))  # of yaw, pitch, roll
     axes *= np.radians((sigma.yaw_deg, sigma.pitch_deg, sigma.roll_deg))
-    return Sources(position + np.outer(shift, shift), axes @ axes.T, ground_sigma_m)
+    clock = None if drift == NO_DRIFT else Clock(*(np.array(part) for part in drift))
+    return Sources(position, axes @ axes.T, ground_sigma_m, clock)
 
 
 def tilts(
     pixels: FloatArray, rays: FloatArray, camera: Camera, pose: Pose, sigma_px: FloatArray
 ) -> Tilts:
-    """Return how rays (3, N) turn with their pixels (N, 2), whose one sigma is (N,)."""
+    """Return how rays (3, N) turn with their pixels (N, 2), whose one sigma is (N,).
+
+    And how with the focal length. Through a lens that bends, as it bends there.
+    """
+    axes = enu_from_camera(pose)
     if camera.model is None:
-        axes = enu_from_camera(pose)
-        # The part along the ray is left in: it moves no hit.
-        scale = sigma_px * (axes[:, 2] @ rays)
-        return Tilts(axes[:, :1] * (scale / camera.fx_px), axes[:, 1:2] * (scale / camera.fy_px))
-    right, down = (
-        (rays_enu(pixels + half, camera, pose) - rays_enu(pixels - half, camera, pose)).T
-        * sigma_px
-        for half in np.eye(2) / 2.0
-    )
-    return Tilts(right, down)
+        # The part along the ray is left in: it moves no hit. So of the focal length, which takes
+        # rays away from the axis, only the part along the axis is left.
+        ahead = axes[:, 2] @ rays
+        scale = sigma_px * ahead
+        return Tilts(
+            axes[:, :1] * (scale / camera.fx_px),
+            axes[:, 1:2] * (scale / camera.fy_px),
+            axes[:, 2:] * (camera.focal_sigma * ahead),
+        )
+    right, down = axes @ rays_by_pixel(pixels, camera).transpose(2, 1, 0) * sigma_px
+    return Tilts(right, down, axes @ rays_by_focal(pixels, camera).T)
 
 
 def first_order(hits: Hits, turned: Tilts, shared: Sources) -> tuple[FloatArray, FloatArray]:
@@ -92,6 +130,9 @@ def first_order(hits: Hits, turned: Tilts, shared: Sources) -> tuple[FloatArray,
     rows = slides(hits)
     east, north = (cross(hits.rays, row) * hits.slant_m for row in rows)
     bias = _quadratic(east, north, shared.turn) + lens_and_ground(hits, rows, shared)
+    bias += outer(rows.moved(turned.focal * hits.slant_m))
+    if shared.clock is not None:
+        bias += outer(rows.moved(shared.clock.moves(hits)))
     total = bias + outer(rows.moved(turned.right * hits.slant_m))
     total += outer(rows.moved(turned.down * hits.slant_m))
     return total, bias

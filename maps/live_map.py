@@ -4,18 +4,26 @@ The one file that knows Folium. Folium points at four CDNs; `take_offline` turns
 every Folium class to our own files, once, and makes a class refuse whose files we do not carry.
 """
 
+import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from typing import Final, Never
 
-import folium
-from branca.element import Figure
-from folium.elements import JSCSSMixin
-
 from edge.messages import RefusedError
 from maps.language import LANGUAGES, words
 from maps.pages import TEMPLATES, Page, sealed
+
+# Where pandas is installed (for something else: we need none) Folium imports it, 33 MB for tables
+# that we never give it. A None stands for "there is no such module".
+_PANDAS: Final = sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+
+import folium  # noqa: E402
+from branca.element import Figure  # noqa: E402
+from folium.elements import JSCSSMixin  # noqa: E402
+
+if _PANDAS is None:
+    del sys.modules["pandas"]
 
 VENDOR_URL: Final = "/static/vendor"
 # Folium's addresses and the files of ours that stand in.

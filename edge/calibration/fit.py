@@ -14,18 +14,18 @@ from edge.calibration.landmarks import Landmarks
 from edge.calibration.least_squares import Minimum
 from edge.calibration.model import (
     EAST,
+    K1,
     LOG_FOCAL,
     LOG_FOCAL_SIGMA,
     NORTH,
+    PARAMETERS,
     TURN_X,
     TURN_Z,
     UP,
     Model,
-    angles_deg,
     model_of,
 )
 from edge.calibration.refusals import (
-    LEAST_FOR_FOCAL,
     CalibrationError,
     refuse_badly_spread,
     refuse_quarrel,
@@ -40,7 +40,7 @@ from edge.calibration.robust import (
     fit_used,
     widening_demanded,
 )
-from edge.camera import Camera, FloatArray, Pose, PoseSigma
+from edge.camera import Camera, FloatArray, Pose, PoseSigma, angles_deg
 
 # The limits of a fit that is worth anything.
 MOST_TURN_DEG: Final = 2.0
@@ -50,7 +50,10 @@ STEEPEST_DEG: Final = 89.0
 
 _CONTRADICTS: Final = 3.0  # sigmas
 _SURPRISING: Final = 3.0
-NAMES: Final = ("east_m", "north_m", "up_m", "yaw_deg", "pitch_deg", "roll_deg", "focal", "k1")
+NAMES: Final = (
+    *("east_m", "north_m", "up_m", "yaw_deg", "pitch_deg", "roll_deg", "focal", "k1"),
+    *PARAMETERS[K1 + 1 :],
+)
 
 
 class Calibration(NamedTuple):
@@ -74,7 +77,7 @@ class Calibration(NamedTuple):
 
     @property
     def state(self) -> FloatArray:
-        """The fitted state (8,) of `agreement.model`."""
+        """The fitted state (15,) of `agreement.model`."""
         return self.agreement.model.state(self.agreement.minimum.values)
 
 
@@ -86,6 +89,7 @@ def calibrate(  # noqa: PLR0913 - all that is known before
     *,
     with_focal: bool | None = None,
     with_k1: bool = False,
+    survey_sigma_m: float = 0.0,
 ) -> Calibration:
     """Fit a camera to landmarks.
 
@@ -95,16 +99,28 @@ def calibrate(  # noqa: PLR0913 - all that is known before
             any.
         sigma: One sigma of each part of that pose.
         landmarks: At least 4.
-        with_focal: Fit the focal length; None: from 6 landmarks on.
+        with_focal: Fit the focal length, for which 6 landmarks are needed. None: fit it as well,
+            but of fewer landmarks believe what the device file's prior leaves of it. Fixed, its
+            error would be missing from the claim.
         with_k1: Fit the first coefficient of distortion, from 8 landmarks on.
+        survey_sigma_m: One sigma along each axis of what all landmarks are off alike: measured
+            in one hour with one receiver, they share its error of that hour.
 
     Raises:
         CalibrationError: They are too few, badly spread, or contradict one another.
     """
     count = len(landmarks.names)
     refuse_too_few(count, with_focal=with_focal, with_k1=with_k1)
-    focal = count >= LEAST_FOR_FOCAL if with_focal is None else with_focal
-    model = model_of(camera, pose, sigma, landmarks, with_focal=focal, with_k1=with_k1)
+    focal = with_focal is None or with_focal
+    model = model_of(
+        camera,
+        pose,
+        sigma,
+        landmarks,
+        with_focal=focal,
+        with_k1=with_k1,
+        survey_sigma_m=survey_sigma_m,
+    )
     refuse_wrong_places(model, landmarks.names)
     found = agree(model)
     if found is None:
@@ -113,21 +129,30 @@ def calibrate(  # noqa: PLR0913 - all that is known before
     refuse_quarrel(found, landmarks)
     seen = np.concatenate((landmarks.pixels[found.used], landmarks.horizon[found.used_horizon]))
     refuse_badly_spread(seen, landmarks.sigma_px[found.used], camera)
-    found = _scaled_to_residuals(found)
+    found = scaled_to_residuals(found)
     warnings = []
-    contradictions = _contradictions(found)
+    contradictions = contradictions_of(found)
     if contradictions:
         warnings.append("the device file's angles were not used: " + ", ".join(contradictions))
     else:
-        found = _with_attitude_prior(found)
-    warnings += _surprises(found)
-    calibrated = _calibration(found, landmarks, warnings)
-    _refuse_ill_conditioned(calibrated)
+        found = with_attitude_prior(found)
+    warnings += surprises(found)
+    if survey_sigma_m == 0.0 and not landmarks.own_sigma_m.any():
+        warnings.append(
+            "the landmarks' places were taken to be exact; what the receiver was off belongs into "
+            "--landmarks-sigma-m (all alike) and the column sigma_m (each its own)"
+        )
+    calibrated = calibration_of(found, landmarks, warnings)
+    refuse_ill_conditioned(calibrated)
     return calibrated
 
 
-def _scaled_to_residuals(found: Agreement) -> Agreement:
-    """Widen the landmarks' sigmas where their residuals are larger than chance allows."""
+def scaled_to_residuals(found: Agreement) -> Agreement:
+    """Widen the landmarks' sigmas where their residuals are larger than chance allows.
+
+    Raises:
+        CalibrationError: They are larger than any imprecision explains.
+    """
     widened = widening_demanded(found)
     if widened <= found.widened:
         return found
@@ -147,7 +172,8 @@ def _scaled_to_residuals(found: Agreement) -> Agreement:
     return _refit(found._replace(widened=widened), model)
 
 
-def _with_attitude_prior(found: Agreement) -> Agreement:
+def with_attitude_prior(found: Agreement) -> Agreement:
+    """Refit with what the device file says of the angles."""
     return _refit(found, replace(found.model, with_attitude_prior=True))
 
 
@@ -156,7 +182,7 @@ def _refit(found: Agreement, model: Model) -> Agreement:
     return found._replace(model=model, minimum=minimum)
 
 
-def _contradictions(found: Agreement) -> list[str]:
+def contradictions_of(found: Agreement) -> list[str]:
     """Say which angles of the device file the landmarks contradict."""
     model = found.model
     pulls = model.attitude_pulls(model.state(found.minimum.values))
@@ -174,7 +200,7 @@ def _contradictions(found: Agreement) -> list[str]:
     ]
 
 
-def _surprises(found: Agreement) -> list[str]:
+def surprises(found: Agreement) -> list[str]:
     """Say where the fit lies far from what the device file says of place and focal length."""
     state, sigma = found.model.state(found.minimum.values), found.model.sigma
     told = (
@@ -204,7 +230,8 @@ def _angle_slopes(model: Model, minimum: Minimum) -> FloatArray:
     return np.column_stack(columns)
 
 
-def _calibration(found: Agreement, landmarks: Landmarks, warnings: list[str]) -> Calibration:
+def calibration_of(found: Agreement, landmarks: Landmarks, warnings: list[str]) -> Calibration:
+    """Return the camera of a fit, its errors in the words of a device file."""
     model, minimum = found.model, found.minimum
     state = model.state(minimum.values)
     free = model.free
@@ -224,8 +251,12 @@ def _calibration(found: Agreement, landmarks: Landmarks, warnings: list[str]) ->
     )
 
 
-def _refuse_ill_conditioned(done: Calibration) -> None:
-    """Refuse a fit that its own covariance does not trust."""
+def refuse_ill_conditioned(done: Calibration) -> None:
+    """Refuse a fit that its own covariance does not trust.
+
+    Raises:
+        CalibrationError: It does not.
+    """
     if abs(done.pose.pitch_deg) > STEEPEST_DEG:
         msg = (
             f"the camera looks straight down or up (pitch {done.pose.pitch_deg:.1f} degrees), "

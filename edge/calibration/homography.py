@@ -17,20 +17,23 @@ import pymap3d
 
 from edge.calibration.landmarks import Landmarks
 from edge.calibration.least_squares import Minimum, minimise
-from edge.calibration.plane import GroundHomography, pinhole_pixels
 from edge.calibration.refusals import LEAST_FOR_POSE, CalibrationError, refuse_badly_spread
 from edge.calibration.robust import MOST_SCALE, covariance, most_by_chance
-from edge.camera import BoolArray, Camera, FloatArray, Pose
+from edge.camera import BoolArray, Camera, FloatArray
+from edge.plane import GroundHomography, pinhole_pixels
 
 MOST_CONDITION: Final = 1e10
 # Of the picture's area, the least triangle among the best four landmarks.
 LEAST_TRIANGLE: Final = 0.002
+# No field is flatter than its furrows.
+LEAST_RELIEF_M: Final = 0.2
 _GOOD_IN_A_PLANE: Final = 13.8155  # 999 in 1,000 good ones lie within, squared
 _TRUNCATED_AT: Final = 5.0  # sigmas
 _MOST_SETS: Final = 400
 _LEAST_SHARE: Final = 0.05
 _FREE: Final = 8
 _OF_A_SET: Final = 4
+_OF_A_PLANE: Final = 3
 _LEAST_AHEAD: Final = 1e-9
 _FLAT: Final = 1e-8
 
@@ -44,11 +47,13 @@ class HomographyFit(NamedTuple):
     used: BoolArray  # (N,)
     widened: float  # the factor on the landmarks' sigmas
     condition: float
-    relief_m: float  # highest landmark less the lowest: flat ground has none
+    relief_m: float  # highest landmark above the plane through all of them, less the lowest
 
 
-def fit_homography(camera: Camera, pose: Pose, landmarks: Landmarks) -> HomographyFit:
-    """Fit the ground's plane to at least 4 landmarks; of `pose` only lat and lon count.
+def fit_homography(
+    camera: Camera, landmarks: Landmarks, *, lat: float, lon: float
+) -> HomographyFit:
+    """Fit the ground's plane to at least 4 landmarks; metres count from `lat`, `lon`.
 
     Raises:
         CalibrationError: They are too few, badly spread, or contradict one another.
@@ -59,11 +64,19 @@ def fit_homography(camera: Camera, pose: Pose, landmarks: Landmarks) -> Homograp
         raise CalibrationError(msg)
     alt_m = float(np.mean(landmarks.alt_m))
     east, north, _ = pymap3d.geodetic2enu(
-        landmarks.lat, landmarks.lon, landmarks.alt_m, pose.lat, pose.lon, alt_m
+        landmarks.lat, landmarks.lon, landmarks.alt_m, lat, lon, alt_m
     )
     refuse_badly_spread(landmarks.pixels, landmarks.sigma_px, camera)
     plane = np.column_stack((east, north))
-    seen, sigma_px = pinhole_pixels(landmarks.pixels, camera), landmarks.sigma_px
+    seen, ahead = pinhole_pixels(landmarks.pixels, camera)
+    if not ahead.all():
+        name = landmarks.names[int(np.argmin(ahead))]
+        msg = (
+            f"landmark {name!r} is seen 90 degrees or more off the axis of the camera, or where "
+            "camera.distortion says nothing"
+        )
+        raise CalibrationError(msg)
+    sigma_px = landmarks.sigma_px
     to_plane, to_picture = _normaliser(plane), _normaliser(seen)
     problem = _Problem(
         plane=_moved(to_plane, plane),
@@ -88,8 +101,14 @@ def fit_homography(camera: Camera, pose: Pose, landmarks: Landmarks) -> Homograp
     from_values = np.kron(np.linalg.inv(to_picture), to_plane.T)
     matrix = (from_values @ np.append(minimum.values, 1.0)).reshape(3, 3)
     slopes = from_values[:, :_FREE] * widened
+    above_m = _above_plane_m(plane[used], landmarks.alt_m[used])
     ground = GroundHomography(
-        pose.lat, pose.lon, alt_m, matrix, slopes @ covariance(minimum) @ slopes.T
+        lat=lat,
+        lon=lon,
+        alt_m=alt_m,
+        sigma_m=max(_rms_m(above_m), LEAST_RELIEF_M),
+        matrix=matrix,
+        covariance=slopes @ covariance(minimum) @ slopes.T,
     )
     off = problem.residuals(minimum.values).reshape(-1, 2) * sigma_px[:, None]
     return HomographyFit(
@@ -99,8 +118,21 @@ def fit_homography(camera: Camera, pose: Pose, landmarks: Landmarks) -> Homograp
         used=used,
         widened=widened,
         condition=condition,
-        relief_m=float(np.ptp(landmarks.alt_m)),
+        relief_m=float(np.ptp(above_m)),
     )
+
+
+def _above_plane_m(plane: FloatArray, alt_m: FloatArray) -> FloatArray:
+    """Return how far (N,) landmarks lie above the plane, level or not, through all of them."""
+    middle = plane - plane.mean(axis=0)
+    level = np.column_stack((middle / max(float(np.abs(middle).max()), 1e-9), np.ones(len(plane))))
+    above: FloatArray = alt_m - level @ np.linalg.lstsq(level, alt_m)[0]
+    return above
+
+
+def _rms_m(above_m: FloatArray) -> float:
+    """Return what landmarks off a plane say of its flatness; the plane took up three of them."""
+    return float(np.sqrt(np.sum(above_m**2) / (len(above_m) - _OF_A_PLANE)))
 
 
 class _Problem(NamedTuple):

@@ -1,7 +1,8 @@
 """Landmarks of one picture: a CSV of pixels and surveyed places to checked arrays.
 
 `u,v,lat,lon,alt_m[,sigma_px][,name][,kind]`, with these names as its first line or, without
-such a line, in this order. `kind` is `landmark` (also when empty) or `horizon`: a pixel on the
+such a line, in this order. A named column `sigma_m` is one sigma of each landmark's own place
+along each axis. `kind` is `landmark` (also when empty) or `horizon`: a pixel on the
 far, level skyline, whose `lat`, `lon` and `alt_m` stay empty. `alt_m` is above the ellipsoid; a
 column `alt_msl_m` in its place is above the sea.
 """
@@ -21,11 +22,13 @@ from edge.messages import RefusedError
 
 COLUMNS: Final = ("u", "v", "lat", "lon", "alt_m", "sigma_px", "name", "kind")
 _ABOVE_SEA: Final = "alt_msl_m"
-_KNOWN: Final = (*COLUMNS[:5], _ABOVE_SEA, *COLUMNS[5:])
+_OWN_SIGMA: Final = "sigma_m"
+_KNOWN: Final = (*COLUMNS[:5], _ABOVE_SEA, COLUMNS[5], _OWN_SIGMA, *COLUMNS[6:])
 _REQUIRED: Final = COLUMNS[:4]
 _KINDS: Final = ("landmark", "horizon")
 LEAST_SIGMA_PX: Final = 0.01
 MOST_SIGMA_PX: Final = 1000.0
+MOST_SIGMA_M: Final = 100.0
 _LIMITS: Final = {
     "u": (-0.5, 32768.0),
     "v": (-0.5, 32768.0),
@@ -34,6 +37,7 @@ _LIMITS: Final = {
     "alt_m": (-1000.0, 100_000.0),
     _ABOVE_SEA: (-1000.0, 100_000.0),
     "sigma_px": (LEAST_SIGMA_PX, MOST_SIGMA_PX),
+    _OWN_SIGMA: (0.0, MOST_SIGMA_M),
 }
 _MOST: Final = 1000
 
@@ -54,6 +58,12 @@ class Landmarks(NamedTuple):
     horizon: FloatArray  # (H, 2) pixels on the level skyline
     horizon_sigma_px: FloatArray  # (H,) one sigma across it
     horizon_names: tuple[str, ...]
+    sigma_m: FloatArray | None = None  # (N,) of each one's own place along each axis; None: exact
+
+    @property
+    def own_sigma_m(self) -> FloatArray:
+        """One sigma (N,) of each landmark's own place."""
+        return np.zeros(len(self.names)) if self.sigma_m is None else self.sigma_m
 
 
 class _Row(NamedTuple):
@@ -66,6 +76,7 @@ class _Row(NamedTuple):
     lon: float
     alt_m: float
     above_sea: bool
+    sigma_m: float
 
 
 def read_landmarks(path: Path, camera: Camera, *, sigma_px: float) -> Landmarks:
@@ -105,6 +116,7 @@ def read_landmarks(path: Path, camera: Camera, *, sigma_px: float) -> Landmarks:
         horizon=np.array([(row.u, row.v) for row in skyline]).reshape(-1, 2),
         horizon_sigma_px=np.array([row.sigma_px for row in skyline]),
         horizon_names=tuple(row.name for row in skyline),
+        sigma_m=np.array([row.sigma_m for row in points]),
     )
 
 
@@ -196,7 +208,7 @@ def _row(
             raise LandmarksError(msg)
         if not is_horizon:
             place[index] = _number(where, name, cell)
-    sigma = said.get("sigma_px", "")
+    sigma, own = said.get("sigma_px", ""), said.get(_OWN_SIGMA, "")
     return _Row(
         name=said.get("name", "") or f"line {line}",
         is_horizon=is_horizon,
@@ -207,6 +219,7 @@ def _row(
         lon=place[1],
         alt_m=place[2],
         above_sea=not is_horizon and height == _ABOVE_SEA,
+        sigma_m=_number(where, _OWN_SIGMA, own) if own else 0.0,
     )
 
 

@@ -1,9 +1,12 @@
 """What a camera at a guessed place should see of the landmarks, and how far off that is.
 
-A guess is eight numbers: the lens' offset east, north, up (m) from the device file's place, in
+A guess is fifteen numbers: the lens' offset east, north, up (m) from the device file's place, in
 that place's axes; a turn of the camera about its own axes (radians) from a starting attitude; the
-logarithm of the focal length as a share of the device file's; and k1 less the device file's.
-Which of them are free is the caller's choice.
+logarithm of the focal length as a share of the device file's; k1 less the device file's; and four
+that all points of a walk share: its receiver's error east and north (m), the ground's height less
+the file's (m), and what the device's clock is behind the receiver's (s); and three that all
+surveyed landmarks share: what their receiver was off on that day, east, north, up (m). Which of
+them are free is the caller's choice.
 """
 
 from dataclasses import dataclass
@@ -20,13 +23,20 @@ from edge.camera import (
     FloatArray,
     Pose,
     PoseSigma,
+    angles_deg,
     enu_from_camera,
     pixels_from_enu,
     rays_camera,
 )
 
-PARAMETERS: Final = ("east_m", "north_m", "up_m", "turn_x", "turn_y", "turn_z", "log_focal", "k1")
-EAST, NORTH, UP, TURN_X, TURN_Y, TURN_Z, LOG_FOCAL, K1 = range(len(PARAMETERS))
+PARAMETERS: Final = (
+    *("east_m", "north_m", "up_m", "turn_x", "turn_y", "turn_z", "log_focal", "k1"),
+    *("gps_east_m", "gps_north_m", "ground_m", "clock_s"),
+    *("survey_east_m", "survey_north_m", "survey_up_m"),
+)
+EAST, NORTH, UP, TURN_X, TURN_Y, TURN_Z, LOG_FOCAL, K1 = range(8)
+GPS_EAST, GPS_NORTH, GROUND, CLOCK = range(8, 12)
+SURVEY_EAST, SURVEY_NORTH, SURVEY_UP = range(12, 15)
 # Behind the lens there is no pixel: so many sigmas off stand for "not there".
 UNSEEN_SIGMAS: Final = 1e4
 # One sigma of what a device file says of its lens, as the start of a fit.
@@ -49,6 +59,26 @@ class Residuals(NamedTuple):
     prior: FloatArray  # (P,) the guess less the device file
 
 
+class Walked(NamedTuple):
+    """What sets the landmarks of a walk apart from surveyed ones, which count as 0 and 1 here."""
+
+    share: FloatArray  # (N,) 1 for a point of the walk, 0 for a surveyed landmark
+    velocity_mps: FloatArray  # (N, 2) of the walker, east and north
+    whitening: FloatArray  # (N, 2, 2) from pixels off to as many sigma_px off
+    clock_s: float  # the device's clock was taken to be so much behind
+    gps_sigma_m: float  # of the shared error along each axis
+    ground_sigma_m: float
+    clock_sigma_s: float
+
+    def of(self, rows: BoolArray) -> "Walked":
+        """Return only some of the landmarks."""
+        return self._replace(
+            share=self.share[rows],
+            velocity_mps=self.velocity_mps[rows],
+            whitening=self.whitening[rows],
+        )
+
+
 @dataclass(frozen=True)
 class Model:
     """One picture's landmarks and the device file's prior knowledge."""
@@ -65,9 +95,11 @@ class Model:
     free: tuple[int, ...]  # indices into PARAMETERS
     with_attitude_prior: bool
     start: FloatArray  # (3, 3) the attitude that turns start from, east-north-up of camera
+    walked: Walked | None = None
+    survey_sigma_m: float = 0.0  # along each axis, of what all surveyed landmarks are off alike
 
     def state(self, free_values: FloatArray) -> FloatArray:
-        """Return all eight numbers (8,) for the free ones."""
+        """Return all fifteen numbers (15,) for the free ones."""
         state = np.zeros(len(PARAMETERS))
         state[list(self.free)] = free_values
         return state
@@ -104,9 +136,22 @@ class Model:
         here_from_start = here_from_ecef @ _ecef_from_enu(place.lat, place.lon)
         return Pose(lat, lon, alt_m, *angles_deg(here_from_start @ self.rotation(state)))
 
+    def points_at(self, state: FloatArray) -> FloatArray:
+        """Return where the landmarks are (N, 3), what they share put right."""
+        walked, survey_m = self.walked, state[SURVEY_EAST : SURVEY_UP + 1]
+        if walked is None:
+            surveyed: FloatArray = self.points_enu_m - survey_m
+            return surveyed
+        moved = np.zeros_like(self.points_enu_m)
+        moved[:, :2] = walked.velocity_mps * state[CLOCK] - state[GPS_EAST : GPS_NORTH + 1]
+        moved[:, 2] = state[GROUND]
+        share = walked.share[:, None]
+        points: FloatArray = self.points_enu_m + share * moved - (1.0 - share) * survey_m
+        return points
+
     def project(self, state: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Return where the landmarks are seen (N, 2), and whether they are ahead (N,)."""
-        from_lens = (self.points_enu_m - state[: UP + 1]) @ self.rotation(state)
+        from_lens = (self.points_at(state) - state[: UP + 1]) @ self.rotation(state)
         return pixels_from_enu(
             from_lens @ enu_from_camera(_AT_REST).T, self.camera_at(state), _AT_REST
         )
@@ -115,6 +160,8 @@ class Model:
         """Compare a guess with what was measured and what the device file says."""
         seen, ahead = self.project(state)
         off = (seen - self.pixels) / self.sigma_px[:, None]
+        if self.walked is not None:
+            off = np.einsum("nij,nj->ni", self.walked.whitening, off)
         off[~ahead] = UNSEEN_SIGMAS
         return Residuals(off, self._above_horizon(state), self._from_prior(state))
 
@@ -134,6 +181,7 @@ class Model:
         rise = np.arcsin(np.clip(rays @ up, -1.0, 1.0)).reshape(len(steps), -1)
         per_px = np.hypot(rise[1] - rise[2], rise[3] - rise[4])
         above: FloatArray = (rise[0] + dip) / np.maximum(per_px, 1e-9) / self.horizon_sigma_px
+        above[~np.isfinite(above)] = UNSEEN_SIGMAS  # beyond what a guessed k1 describes
         return above
 
     def _from_prior(self, state: FloatArray) -> FloatArray:
@@ -146,9 +194,25 @@ class Model:
             (K1, K1_SIGMA),
         ]
         off = [state[index] / one_sigma for index, one_sigma in wanted if index in self.free]
+        off += [
+            state[index] / self.survey_sigma_m
+            for index in (SURVEY_EAST, SURVEY_NORTH, SURVEY_UP)
+            if index in self.free
+        ]
+        if self.walked is not None:
+            off += self._from_walk(self.walked, state)
         if self.with_attitude_prior:
             off += list(self.attitude_pulls(state))
         return np.array(off)
+
+    def _from_walk(self, walked: Walked, state: FloatArray) -> list[float]:
+        told = (
+            (GPS_EAST, state[GPS_EAST], walked.gps_sigma_m),
+            (GPS_NORTH, state[GPS_NORTH], walked.gps_sigma_m),
+            (GROUND, state[GROUND], walked.ground_sigma_m),
+            (CLOCK, state[CLOCK] + walked.clock_s, walked.clock_sigma_s),
+        )
+        return [value / one_sigma for index, value, one_sigma in told if index in self.free]
 
     def attitude_pulls(self, state: FloatArray) -> FloatArray:
         """Return yaw, pitch and roll (3,) less the device file's, in its sigmas."""
@@ -166,8 +230,10 @@ def model_of(  # noqa: PLR0913 - all that is known before the fit
     *,
     with_focal: bool,
     with_k1: bool,
+    walked: Walked | None = None,
+    survey_sigma_m: float = 0.0,
 ) -> Model:
-    """Set up a fit; a place whose sigma is 0 stays fixed."""
+    """Set up a fit; what has a sigma of 0 stays fixed."""
     east, north, up = pymap3d.geodetic2enu(
         landmarks.lat, landmarks.lon, landmarks.alt_m, pose.lat, pose.lon, pose.alt_m
     )
@@ -176,29 +242,30 @@ def model_of(  # noqa: PLR0913 - all that is known before the fit
     free += [UP] if sigma.alt_m > 0.0 else []
     free += [LOG_FOCAL] if with_focal else []
     free += [K1] if with_k1 else []
+    if walked is not None:
+        free += [GPS_EAST, GPS_NORTH, CLOCK]
+        free += [GROUND] if walked.ground_sigma_m > 0.0 else []
+    free += [SURVEY_EAST, SURVEY_NORTH, SURVEY_UP] if survey_sigma_m > 0.0 else []
+    points_enu_m = np.column_stack((east, north, up))
+    # As if all of it went across the view: along it, the picture would show less.
+    away_m = np.maximum(np.linalg.norm(points_enu_m, axis=1), 1.0)
+    own_px = landmarks.own_sigma_m * (max(camera.fx_px, camera.fy_px) / away_m)
     return Model(
         camera=camera,
         pose=pose,
         sigma=sigma,
-        points_enu_m=np.column_stack((east, north, up)),
+        points_enu_m=points_enu_m,
         pixels=landmarks.pixels,
-        sigma_px=landmarks.sigma_px,
+        sigma_px=np.hypot(landmarks.sigma_px, own_px),
         horizon=landmarks.horizon,
         horizon_sigma_px=landmarks.horizon_sigma_px,
         ground_up_m=float(np.median(landmarks.alt_m)) - pose.alt_m,
         free=tuple(sorted(free)),
         with_attitude_prior=False,
         start=enu_from_camera(pose),
+        walked=walked,
+        survey_sigma_m=survey_sigma_m,
     )
-
-
-def angles_deg(enu_from_camera_axes: FloatArray) -> tuple[float, float, float]:
-    """Return yaw, pitch, roll of a rotation (3, 3); the inverse of `camera.enu_from_camera`."""
-    right, down, ahead = enu_from_camera_axes.T
-    yaw = np.degrees(np.arctan2(ahead[0], ahead[1]))
-    pitch = np.degrees(np.arcsin(np.clip(ahead[2], -1.0, 1.0)))
-    roll = np.degrees(np.arctan2(-right[2], -down[2]))
-    return float(yaw), float(pitch), float(roll)
 
 
 def _ecef_from_enu(lat: float, lon: float) -> FloatArray:

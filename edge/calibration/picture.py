@@ -1,6 +1,7 @@
 """Draw landmarks and where the fitted camera sees them into a frame, for a person to judge."""
 
 import unicodedata
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,18 +48,25 @@ def read_frame(path: Path, camera: Camera) -> Image:
     return np.asarray(image, dtype=np.uint8)
 
 
-def draw(frame: Image, camera: Camera, points: list[dict[str, Any]]) -> Image:
-    """Return the frame with a ring at each landmark and a cross where the fit sees it.
+def draw(
+    frame: Image, camera: Camera, points: list[dict[str, Any]], horizon: npt.NDArray[np.float64]
+) -> Image:
+    """Return the frame with a ring at each landmark, a cross where the fit sees it, its horizon.
 
     Args:
         frame: Of the camera's shape, any size.
         camera: Whose pixels the points are in.
         points: `residuals` of a report.
+        horizon: Pixels (N, 2) along the horizon that the fit comes to.
     """
     picture = frame.copy()
     height_px, width_px = picture.shape[:2]
     scale = np.array((width_px / camera.width_px, height_px / camera.height_px))
     size = max(4, round(height_px * _SHARE_OF_HEIGHT))
+    near = np.all(np.abs(horizon) < 10.0 * max(camera.width_px, camera.height_px), axis=1)
+    line = [_pixel(where, scale) for where in horizon[near]]
+    for one, other in pairwise(line):
+        cv2.line(picture, one, other, FITTED, 1, cv2.LINE_AA)
     for point in points:
         colour = OUTLIER if point["outlier"] else MEASURED
         where = _pixel(np.array((point["u"], point["v"])), scale)

@@ -7,7 +7,7 @@ import numpy as np
 from edge.calibration.landmarks import Landmarks
 from edge.calibration.model import Model
 from edge.calibration.robust import Agreement
-from edge.camera import Camera, FloatArray
+from edge.camera import Camera, FloatArray, rays_camera
 from edge.messages import RefusedError
 
 LEAST_FOR_POSE: Final = 4
@@ -40,11 +40,18 @@ def refuse_too_few(count: int, *, with_focal: bool | None, with_k1: bool) -> Non
 
 
 def refuse_wrong_places(model: Model, names: tuple[str, ...]) -> None:
-    """Refuse landmarks that are at the lens itself, or nowhere near it.
+    """Refuse landmarks at the lens itself or nowhere near it, and those at pixels without a ray.
 
     Raises:
         CalibrationError: One is.
     """
+    for name, ray in zip(names, rays_camera(model.pixels, model.camera), strict=True):
+        if not np.isfinite(ray).all():
+            msg = (
+                f"landmark {name!r} lies where camera.distortion = "
+                f"{list(model.camera.distortion)} says nothing: so far out the picture folds over"
+            )
+            raise CalibrationError(msg)
     for name, far_m in zip(names, np.linalg.norm(model.points_enu_m, axis=1), strict=True):
         if far_m > FURTHEST_M:
             msg = (

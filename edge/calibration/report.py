@@ -10,9 +10,9 @@ from edge.calibration.fit import Calibration
 from edge.calibration.homography import HomographyFit
 from edge.calibration.landmarks import Landmarks
 from edge.calibration.model import UP
-from edge.calibration.plane import on_plane
 from edge.calibration.refusals import LEAST_FOR_POSE
 from edge.camera import Camera, FloatArray, rays_camera
+from edge.plane import lens_of, on_plane
 
 _LEAST_STEEP: Final = 1e-3
 _FLAT_M: Final = 1.0
@@ -83,8 +83,8 @@ def plane_summary(camera: Camera, fit: HomographyFit, landmarks: Landmarks) -> d
         warnings.append("four landmarks leave nothing to check the fit by: measure a fifth")
     if fit.relief_m > _FLAT_M:
         warnings.append(
-            f"the landmarks' heights differ by {fit.relief_m:.1f} m: a homography takes the "
-            "ground for flat"
+            f"the landmarks lie within {fit.relief_m:.1f} m of one plane, and no closer: a "
+            "homography takes the ground for flat"
         )
     return {
         "method": "homography",
@@ -92,6 +92,9 @@ def plane_summary(camera: Camera, fit: HomographyFit, landmarks: Landmarks) -> d
         "outliers": [point["name"] for point in points if point["outlier"]],
         "rms_px": _rms([point["residual_px"] for point in used]),
         "rms_m": _rms([point["ground_m"] for point in used]),
+        "height_m": round(lens_of(camera, ground).height_m, 3),
+        "relief_m": round(fit.relief_m, 3),
+        "ground_sigma_m": round(ground.sigma_m, 3),
         "origin": {"lat": ground.lat, "lon": ground.lon, "alt_m": round(ground.alt_m, 3)},
         "matrix": [[float(number) for number in row] for row in ground.matrix],
         "covariance": [[_significant(number) for number in row] for row in ground.covariance],
@@ -111,7 +114,7 @@ def points_of(done: Calibration) -> list[dict[str, Any]]:
     model, state, found = done.agreement.model, done.state, done.agreement
     seen, ahead = model.project(state)
     rays = rays_camera(model.pixels, model.camera_at(state)) @ model.rotation(state).T
-    far = model.points_enu_m - state[: UP + 1]
+    far = model.points_at(state) - state[: UP + 1]
     slant_m = np.linalg.norm(far, axis=1)
     miss_m = np.linalg.norm(np.cross(rays, far), axis=1)
     return [

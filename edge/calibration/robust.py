@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from edge.calibration.least_squares import Minimum, minimise
-from edge.calibration.model import EAST, NORTH, UP, Model
+from edge.calibration.model import EAST, K1, NORTH, TURN_X, UP, Model
 from edge.calibration.start import Guess, first_guesses
 from edge.camera import BoolArray, FloatArray
 
@@ -58,9 +58,14 @@ class _Candidate:
     cost: float
 
 
-def agree(model: Model) -> Agreement | None:
-    """Fit robustly; None where no guess can be made at all."""
-    begun = [_begin(model, guess) for guess in first_guesses(model)]
+def agree(model: Model, guesses: list[Guess] | None = None) -> Agreement | None:
+    """Fit robustly; None where no guess can be made at all.
+
+    Args:
+        model: The landmarks and what is known before.
+        guesses: Where to begin; None: wherever the landmarks themselves say.
+    """
+    begun = [_begin(model, g) for g in (first_guesses(model) if guesses is None else guesses)]
     if not begun:
         return None
     candidates = [_refine(candidate) for candidate in _distinct(begun)]
@@ -114,6 +119,7 @@ def subset(model: Model, used: BoolArray, used_horizon: BoolArray) -> Model:
         sigma_px=model.sigma_px[used],
         horizon=model.horizon[used_horizon],
         horizon_sigma_px=model.horizon_sigma_px[used_horizon],
+        walked=None if model.walked is None else model.walked.of(used),
     )
 
 
@@ -124,8 +130,8 @@ def stacked(model: Model, free_values: FloatArray) -> FloatArray:
 
 
 def scales(model: Model) -> FloatArray:
-    """Return how much of each free value matters: metres, or hundredths."""
-    return np.array([1.0 if index <= UP else _TURN_STEP for index in model.free])
+    """Return how much of each free value matters: metres and seconds, or hundredths."""
+    return np.array([_TURN_STEP if TURN_X <= index <= K1 else 1.0 for index in model.free])
 
 
 def covariance(minimum: Minimum) -> FloatArray:

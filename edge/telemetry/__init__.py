@@ -10,16 +10,16 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Final
 
-from edge.telemetry import mavlink, misb, mpegts, table
+from edge.telemetry import mavlink, mavlink_frames, misb, mpegts, table
 from edge.telemetry.dji_srt import read_srt
 from edge.telemetry.join import Mounting, PoseAt, Telemetry
 from edge.telemetry.klv import KEY
+from edge.telemetry.order import in_order
 from edge.telemetry.samples import (
     FrameCenter,
     Quality,
     Sample,
     TelemetryError,
-    in_order,
     with_ellipsoid,
 )
 
@@ -68,7 +68,7 @@ def read_telemetry(path: Path, *, zone: tzinfo | None = None) -> Telemetry:
         msg = f"{path}: {error.strerror or error}"
         raise TelemetryError(msg) from error
     # Only a film may be larger than memory; it is read packet by packet.
-    if mpegts.in_step(film[:_LOOKED_AT]) is not None:
+    if _is_stream(film[:_LOOKED_AT]):
         return parse_telemetry(film, path)
     if len(film) > _MOST_BYTES:
         msg = f"{path}: {len(film)} bytes are no flight log ({_KNOWN})"
@@ -83,16 +83,17 @@ def parse_telemetry(
     skipped: Counter[str] = Counter()
     notes: tuple[str, ...] = ()
     start = data[:_LOOKED_AT]
-    if mpegts.in_step(start) is not None:
+    if _is_stream(start):
         kind = MISB
-        samples, notes = misb.read_ts(data, skipped)
+        samples, notes = misb.read_ts(data, skipped, name=str(path))
     elif not isinstance(data, bytes):
         return parse_telemetry(data[:], path, zone=zone)
     elif KEY in start:
         kind = MISB
         samples, notes = misb.read_klv(data, skipped)
-    elif mavlink.looks_like(start):
-        kind, samples = MAVLINK, mavlink.read_tlog(data, skipped)
+    elif mavlink_frames.looks_like(start):
+        kind = MAVLINK
+        samples, notes = mavlink.read_tlog(data, skipped)
     else:
         kind, samples = _from_text(data, path, skipped, zone)
     counted = {reason: count for reason, count in skipped.items() if count}
@@ -104,6 +105,15 @@ def parse_telemetry(
     filled, more_notes = with_ellipsoid(ordered)
     counted = {reason: count for reason, count in skipped.items() if count}
     return Telemetry(path, kind, tuple(filled), counted, (*notes, *more_notes))
+
+
+def _is_stream(start: bytes) -> bool:
+    """Tell an MPEG transport stream from what happens to repeat its G every 188 bytes.
+
+    That is text of even lines, and bare KLV of even packets (a latitude of 50 begins with a G).
+    """
+    other = b"\0" not in start or start.startswith((*_UTF16, KEY))
+    return not other and mpegts.in_step(start) is not None
 
 
 def _from_text(

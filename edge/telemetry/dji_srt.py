@@ -8,9 +8,12 @@ Three families, by what a cue holds:
   satellites;
 - Phantom 4 RTK: `GPS (-58.85, -34.24, 15), … H 85.80m, … G.PRY (-24.4°, 0.0°, 110.4°)`.
 
-`abs_alt` counts from the sea, `rel_alt`, `BAROMETER`, `Hb` and `H` from the take-off. What plain
-`altitude` counts from differs between models, so it is not used. Their clock is local time of a
-zone that nobody wrote down: it becomes an instant only if the caller knows the zone.
+`abs_alt` counts from the sea by the air's pressure on a day that nobody told the drone of: off by
+tens of metres, and by 125 in a flight we have. `rel_alt`, `BAROMETER`, `Hb` and `H` count from the
+take-off. What plain `altitude` counts from differs between models, so it is not used.
+`dzoom_ratio` is the digital zoom, 1 or 10000 for none; another `focal_len` is another lens. Their
+clock is local time of a zone that nobody wrote down: it becomes an instant only if the caller
+knows the zone.
 """
 
 import re
@@ -24,6 +27,9 @@ from edge.telemetry.samples import Sample, angle, height, position
 NO_TELEMETRY: Final = "cues without a whole position, height or angle"
 NO_TIMES: Final = "cues whose times cannot be read"
 
+# One sigma of `abs_alt`: where only that gives the height, a position is as unsure as it.
+ABS_ALT_SIGMA_M: Final = 50.0
+
 _TIMES = re.compile(
     r"^[ \t]*(\d{1,3}):(\d{1,2}):(\d{1,2})[,.:](\d{1,3})[ \t]*-->[ \t]*\d{1,3}:\d{1,2}:\d{1,2}.*$",
     re.MULTILINE | re.ASCII,
@@ -32,7 +38,10 @@ _ARROW = re.compile(r"^.*-->.*$", re.MULTILINE)
 _TAG = re.compile(r"<[^<>]{0,200}>")
 _NUMBER: Final = r"([-+]?\d{1,9}(?:\.\d{0,15})?)"
 # Something must follow a number: one that a file's end cut short is no number.
-_PAIR = re.compile(rf"([A-Za-z_][A-Za-z_]*)\s*:\s*{_NUMBER}(?=[^\d.])", re.ASCII)
+# Bounded, and only where a word begins: a megabyte of letters took minutes.
+_PAIR = re.compile(
+    rf"(?<![A-Za-z_])([A-Za-z_]{{1,40}})\s{{0,8}}:\s{{0,8}}{_NUMBER}(?=[^\d.])", re.ASCII
+)
 _GPS = re.compile(rf"\bGPS\s*\(\s*{_NUMBER}\s*,\s*{_NUMBER}\s*(?:,[^()]*)?\)", re.ASCII)
 _GIMBAL = re.compile(
     rf"G\.PRY\s*\(\s*{_NUMBER}[^\d,()]*,\s*{_NUMBER}[^\d,()]*,\s*{_NUMBER}[^\d,()]*\)", re.ASCII
@@ -47,6 +56,10 @@ _LAT: Final = ("latitude", "latitute", "lattitude", "lat")
 _LON: Final = ("longitude", "longtitude", "longitute", "long", "lon", "lng")
 _ABS: Final = ("abs_alt",)
 _REL: Final = ("rel_alt", "barometer", "hb")
+_DIGITAL_ZOOM: Final = ("dzoom_ratio", "dzoom")
+_FOCAL: Final = ("focal_len",)
+# Models from before write ten thousandths.
+_WHOLE_ZOOM: Final = 10_000.0
 _YAW: Final = ("gb_yaw", "gimbal_yaw")
 _PITCH: Final = ("gb_pitch", "gimbal_pitch")
 _ROLL: Final = ("gb_roll", "gimbal_roll")
@@ -104,7 +117,17 @@ def _sample(times: re.Match[str], body: str, zone: tzinfo | None) -> Sample | No
         yaw_deg=angle(yaw_deg),
         pitch_deg=angle(pitch_deg),
         roll_deg=angle(roll_deg),
+        alt_sigma_m=ABS_ALT_SIGMA_M,
+        zoom=_zoom(_first(values, _DIGITAL_ZOOM)),
+        focal=_first(values, _FOCAL),
     )
+
+
+def _zoom(ratio: float | None) -> float | None:
+    """Return by how much the picture is enlarged; None: the log does not say."""
+    if ratio is None or ratio <= 0.0:
+        return None
+    return ratio / _WHOLE_ZOOM if ratio >= _WHOLE_ZOOM / 10.0 else ratio
 
 
 def _first(values: dict[str, float], names: tuple[str, ...]) -> float | None:

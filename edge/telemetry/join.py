@@ -11,14 +11,19 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from edge.camera import Pose
+from edge.camera import Pose, PoseSigma
+from edge.motion import NO_DRIFT, STILL, Drift, Motion
 from edge.telemetry.attitude import between, short_way, turned
+from edge.telemetry.rates import Rates
 from edge.telemetry.samples import Quality, Sample, TelemetryError
 
 # Between samples further apart than this nobody knows what the drone did.
 LONGEST_GAP_S: Final = 2.5
 # So far beyond the ends the nearest sample holds; never longer than the log's own beat.
 LONGEST_HOLD_S: Final = 1.0
+# One sigma of how a drone and its gimbal speed up and slow down between samples, unseen.
+UNSEEN_MPS2: Final = 1.0
+UNSEEN_DEGPS2: Final = 10.0
 
 
 class PoseAt(NamedTuple):
@@ -32,6 +37,21 @@ class PoseAt(NamedTuple):
     pitch_deg: float | None = None
     roll_deg: float | None = None
     hfov_deg: float | None = None
+    motion: Motion = STILL
+    held_s: float = 0.0  # so long before the first or after the last sample, whose pose this is
+    unseen_s2: float = 0.0  # what an acceleration between the samples is worth, m per m/s^2
+
+    def drift(self, sigma_s: float) -> Drift:
+        """Return what the lens does in one sigma of the join's time."""
+        return self.motion.during(float(np.hypot(sigma_s, self.held_s)))
+
+    def widened(self, sigma: PoseSigma) -> PoseSigma:
+        """Return the errors of the log's pose with those of telling it between samples."""
+        if self.unseen_s2 == 0.0:
+            return sigma
+        moved_m, turned_deg = UNSEEN_MPS2 * self.unseen_s2, UNSEEN_DEGPS2 * self.unseen_s2
+        unseen = moved_m, moved_m, turned_deg, turned_deg, turned_deg
+        return PoseSigma(*np.hypot(sigma, unseen).tolist())
 
     @property
     def pose(self) -> Pose | None:
@@ -72,20 +92,25 @@ class Telemetry:
         """Return the pose at a moment of the film, between the two samples around it."""
         times_s = self._times_s
         after = bisect_right(times_s, media_time_s)
-        if after == 0:
-            held = times_s[0] - media_time_s <= self._hold_s
-            return _held(self.samples[0]) if held else PoseAt(Quality.BEFORE_START)
-        before = after - 1
-        if after == len(times_s):
-            held = media_time_s - times_s[-1] <= self._hold_s
-            return _held(self.samples[-1]) if held else PoseAt(Quality.BEYOND_END)
-        first, second = self.samples[before], self.samples[after]
-        passed_s, gap_s = media_time_s - times_s[before], times_s[after] - times_s[before]
-        if passed_s == 0.0 and not first.jumped:
-            return _held(first)
-        if gap_s > LONGEST_GAP_S:
-            return PoseAt(Quality.STALE)
-        return _between(first, second, passed_s / gap_s)
+        if after in {0, len(times_s)}:
+            end = -1 if after else 0
+            held_s = abs(media_time_s - times_s[end])
+            if held_s > self._hold_s:
+                return PoseAt(Quality.BEYOND_END if after else Quality.BEFORE_START)
+            found = _held(self.samples[end])
+            found = found._replace(held_s=held_s, unseen_s2=held_s**2 / 2.0)
+        else:
+            first, second = self.samples[after - 1 : after + 1]
+            passed_s = media_time_s - first.media_time_s
+            left_s = second.media_time_s - media_time_s
+            if passed_s == 0.0 and not first.jumped:
+                found = _held(first)
+            elif passed_s + left_s > LONGEST_GAP_S:
+                return PoseAt(Quality.STALE)
+            else:
+                found = _between(first, second, passed_s / (passed_s + left_s))
+                found = found._replace(unseen_s2=passed_s * left_s / 2.0)
+        return found._replace(motion=self._rates.at(media_time_s)) if found.pose else found
 
     def mounted(self, mounting: Mounting) -> "Telemetry":
         """Return the log as the device file reads it: offset, fixed angles, take-off height."""
@@ -101,9 +126,9 @@ class Telemetry:
 
         For what has to stand somewhere before the film runs; `counts` tells the second case.
         """
-        whole = [pose for sample in self.samples if (pose := _held(sample).pose) is not None]
-        if whole:
-            return whole[len(whole) // 2]
+        middle = self._middle
+        if middle is not None and (pose := _held(middle).pose) is not None:
+            return pose
         placed = next(
             (row for row in self.samples if row.lat is not None and row.lon is not None), None
         )
@@ -111,6 +136,21 @@ class Telemetry:
             msg = f"{self.path} never says where the drone was"
             raise TelemetryError(msg)
         return Pose(placed.lat, placed.lon, placed.alt_m or 0.0, 0.0, 0.0, 0.0)
+
+    def middle_drift(self, sigma_s: float) -> Drift:
+        """Return what the lens does in one sigma of the time where `middle_pose` is."""
+        if self._middle is None:
+            return NO_DRIFT
+        return self._rates.at(self._middle.media_time_s).during(sigma_s)
+
+    @cached_property
+    def _middle(self) -> Sample | None:
+        whole = [sample for sample in self.samples if sample.quality is Quality.FULL]
+        return whole[len(whole) // 2] if whole else None
+
+    @cached_property
+    def _rates(self) -> Rates:
+        return Rates(self.samples)
 
     @cached_property
     def _times_s(self) -> list[float]:

@@ -20,6 +20,8 @@ MALFORMED: Final = "packets whose items do not fill them"
 
 _LONG_FORM: Final = 0x80
 _MOST_LENGTH_BYTES: Final = 4
+# A set of a few hundred bytes is usual; a length beyond this is damage.
+_LONGEST: Final = 1 << 16
 _CHECKSUM_ITEM: Final = bytes((CHECKSUM, 2))
 _CHECKSUM_BYTES: Final = 4  # of the whole item
 _VERSION_WRITTEN: Final = 19
@@ -118,15 +120,24 @@ def packet_bytes(numbers: Mapping[int, float]) -> bytes:
 
 
 def _packet(data: bytes, start: int, first: int, end: int) -> Numbers:
-    if end > len(data):
+    """Take one packet apart.
+
+    It reaches no further than the next key, so that bytes full of keys whose lengths reach to the
+    end of the file are not summed up once for every key.
+
+    Raises:
+        MalformedError: It is no good packet; says why.
+    """
+    if end - first > _LONGEST:
+        raise MalformedError(MALFORMED)
+    if end > len(data) or data.find(KEY, first, end + len(KEY) - 1) >= 0:
         raise MalformedError(CUT)
-    payload = data[first:end]
-    if payload[-_CHECKSUM_BYTES:-2] != _CHECKSUM_ITEM:
+    if end - first < _CHECKSUM_BYTES or data[end - _CHECKSUM_BYTES : end - 2] != _CHECKSUM_ITEM:
         raise MalformedError(NO_CHECKSUM)
-    if checksum(data[start : end - 2]) != int.from_bytes(payload[-2:], "big"):
+    if checksum(data[start : end - 2]) != int.from_bytes(data[end - 2 : end], "big"):
         raise MalformedError(BAD_CHECKSUM)
     numbers: Numbers = {}
-    for tag, raw in items(payload):
+    for tag, raw in items(data[first:end]):
         if tag == TIME:
             numbers[TIME] = float(int.from_bytes(raw[:8], "big"))
         elif tag == VERSION and raw:

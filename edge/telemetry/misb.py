@@ -1,26 +1,19 @@
-"""MISB ST 0601: samples out of KLV, bare or inside an MPEG transport stream, and back.
-
-The standard gives the sensor's angles relative to the airframe, so the airframe's and the
-sensor's rotations are composed. Real streams exist whose "relative" angles are absolute already.
-A packet that names its own frame centre settles it, because the bearing from the sensor to that
-centre owes nothing to the angles: the reading that fits most packets of the file is taken and
-said, and a packet that its reading contradicts gives no pose.
-"""
+"""MISB ST 0601: samples out of KLV, bare or inside an MPEG transport stream, and back."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from mmap import mmap
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 import numpy as np
-import pymap3d
 
 from edge.camera import FloatArray
 from edge.telemetry import misb_items as item
-from edge.telemetry.attitude import short_way, turned
 from edge.telemetry.klv import Numbers, packet_bytes, packets
+from edge.telemetry.misb_look import looks
 from edge.telemetry.mpegts import klv_payloads
+from edge.telemetry.order import OTHER_DAY, OwnTimes, own_times
 from edge.telemetry.samples import (
     FrameCenter,
     Sample,
@@ -31,60 +24,73 @@ from edge.telemetry.samples import (
 )
 
 NO_TIME: Final = "packets without a time"
-ABSOLUTE_NOTE: Final = (
-    "its sensor angles are absolute, not relative to the airframe as ST 0601 says: "
-    "so its own frame centres show"
-)
-
-# Further off its own frame centre a packet's angles are not believed.
-_MOST_ASTRAY_DEG: Final = 5.0
-# Nearer to the nadir than this share of the slant range the bearing to the centre says little.
-_LEAST_ASIDE: Final = 0.1
 _MICROS: Final = 1e6
 
 
-class _Packet(NamedTuple):
-    media_time_s: float
-    numbers: Numbers
-
-
 def read_klv(data: bytes, skipped: Counter[str]) -> tuple[list[Sample], tuple[str, ...]]:
-    """Read a bare stream: media time counts from the first packet's own time."""
-    timed = []
-    zero: float | None = None
-    for found in packets(data, skipped):
-        micros = _micros(found.numbers)
-        if micros is None:
-            skipped[NO_TIME] += 1
-            continue
-        zero = micros if zero is None else zero
-        timed.append(_Packet((micros - zero) / _MICROS, found.numbers))
-    return _samples(timed)
+    """Read a bare stream: media time counts from the first packet, by the packets' own clock."""
+    numbers = [found.numbers for found in packets(data, skipped)]
+    times = _own_times(numbers, skipped)
+    return _samples(numbers, times, [True] * len(numbers))
 
 
-def read_ts(data: bytes | mmap, skipped: Counter[str]) -> tuple[list[Sample], tuple[str, ...]]:
+def read_ts(
+    data: bytes | mmap, skipped: Counter[str], *, name: str = "the stream"
+) -> tuple[list[Sample], tuple[str, ...]]:
     """Read what a transport stream carries: media time counts from its first picture.
 
     A payload without a stamp of its own takes the packet's own clock, counted from the last
-    payload that had one.
+    payload before it that had one (or else from the first of all that has).
+
+    Raises:
+        TelemetryError: It carries several streams of KLV, and nothing tells them apart; `name`
+            is the file's.
     """
-    timed: list[_Packet] = []
-    anchor: tuple[float, float] | None = None  # (media time, the packet's own time) seconds
-    for carried in klv_payloads(data, skipped):
-        for found in packets(carried.payload, skipped):
-            micros = _micros(found.numbers)
-            seconds = carried.media_time_s
-            if seconds is None and anchor is not None and micros is not None:
-                seconds = anchor[0] + micros / _MICROS - anchor[1]
-            if seconds is None:
-                if micros is None:
-                    skipped[NO_TIME] += 1
-                    continue
-                seconds = 0.0
-            if micros is not None:
-                anchor = seconds, micros / _MICROS
-            timed.append(_Packet(seconds, found.numbers))
-    return _samples(timed)
+    carried, notes = klv_payloads(data, skipped, name=name)
+    stamped = [
+        (piece.media_time_s, found.numbers)
+        for piece in carried
+        for found in packets(piece.payload, skipped)
+    ]
+    numbers = [row for _, row in stamped]
+    own = [seconds is None for seconds, _ in stamped]
+    if all(own):
+        times = _own_times(numbers, skipped)
+    else:
+        times = OwnTimes(_stamped_times(stamped, skipped), sure=True)
+    samples, more_notes = _samples(numbers, times, own)
+    return samples, (*notes, *more_notes)
+
+
+def _own_times(numbers: Sequence[Numbers], skipped: Counter[str]) -> OwnTimes:
+    clocks_s = [_clock_s(row) for row in numbers]
+    skipped[NO_TIME] += clocks_s.count(None)
+    return own_times(clocks_s, skipped)
+
+
+def _stamped_times(
+    stamped: Sequence[tuple[float | None, Numbers]], skipped: Counter[str]
+) -> list[float | None]:
+    """Return the media time of each packet (stamp or None, numbers); None is counted."""
+    anchors = [
+        (seconds, clock_s)
+        for seconds, row in stamped
+        if seconds is not None and (clock_s := _clock_s(row)) is not None
+    ]
+    anchor = anchors[0] if anchors else None
+    times_s: list[float | None] = []
+    for seconds, row in stamped:
+        clock_s = _clock_s(row)
+        if seconds is not None:
+            anchor = anchor if clock_s is None else (seconds, clock_s)
+            times_s.append(seconds)
+        elif anchor is None or clock_s is None:
+            skipped[NO_TIME] += 1
+            times_s.append(None)
+        else:
+            times_s.append(media_time(anchor[0] + clock_s - anchor[1]))
+            skipped[OTHER_DAY] += times_s[-1] is None
+    return times_s
 
 
 def write_klv(samples: Iterable[Sample]) -> bytes:
@@ -99,41 +105,42 @@ def write_klv(samples: Iterable[Sample]) -> bytes:
     return b"".join(packet_bytes(_numbers(sample)) for sample in samples)
 
 
-def _micros(numbers: Numbers) -> float | None:
+def _clock_s(numbers: Numbers) -> float | None:
+    """Return a packet's own time, or None where it has none or its clock was plainly never set."""
     micros = numbers.get(item.TIME)
-    return None if micros is None or instant(micros / _MICROS) is None else micros
+    return None if micros is None or instant(micros / _MICROS) is None else micros / _MICROS
 
 
-def _samples(timed: Sequence[_Packet]) -> tuple[list[Sample], tuple[str, ...]]:
-    """Build samples, deciding once for the file what its sensor angles are relative to."""
-    numbers = [packet.numbers for packet in timed]
-    relative, absolute = _composed(numbers), _sensor_angles(numbers)
-    relative_off, absolute_off = _astray_deg(numbers, relative), _astray_deg(numbers, absolute)
-    known = ~np.isnan(relative_off) & ~np.isnan(absolute_off)
-    fits_absolute = int(np.sum(absolute_off[known] <= _MOST_ASTRAY_DEG))
-    fits_relative = int(np.sum(relative_off[known] <= _MOST_ASTRAY_DEG))
-    is_absolute = fits_absolute > max(fits_relative, int(np.sum(known)) / 2)
-    angles, off = (absolute, absolute_off) if is_absolute else (relative, relative_off)
+def _samples(
+    numbers: Sequence[Numbers], times: OwnTimes, own: Sequence[bool]
+) -> tuple[list[Sample], tuple[str, ...]]:
+    """Build the samples of the packets that have a time; `own`: it is the packets' own clock's."""
+    look = looks(numbers)
     samples = []
-    for packet, row, astray in zip(timed, angles, off, strict=True):
-        seconds = media_time(packet.media_time_s)
-        if seconds is not None:
-            sample = _sample(seconds, packet.numbers, row)
-            samples.append(
-                msgspec.structs.replace(sample, contradicts=bool(astray > _MOST_ASTRAY_DEG))
+    for row, seconds in enumerate(times.media_times_s):
+        if seconds is None:
+            continue
+        sample = _sample(seconds, numbers[row], look.angles_deg[row])
+        samples.append(
+            msgspec.structs.replace(
+                sample,
+                timed_by_clock=own[row],
+                jumped=own[row] and not times.sure,
+                contradicts=bool(look.contradicts[row]),
             )
-    return samples, (ABSOLUTE_NOTE,) if is_absolute else ()
+        )
+    return samples, look.notes
 
 
 def _sample(seconds: float, numbers: Numbers, angles_deg: FloatArray) -> Sample:
     lat, lon = position(numbers.get(item.SENSOR_LAT), numbers.get(item.SENSOR_LON))
     center_lat, center_lon = position(numbers.get(item.CENTER_LAT), numbers.get(item.CENTER_LON))
-    micros = _micros(numbers)
+    clock_s = _clock_s(numbers)
     yaw_deg, pitch_deg, roll_deg = (None if np.isnan(part) else float(part) for part in angles_deg)
     return Sample(
         media_time_s=seconds,
-        captured_at=None if micros is None else instant(micros / _MICROS),
-        clock_s=None if micros is None else micros / _MICROS,
+        captured_at=None if clock_s is None else instant(clock_s),
+        clock_s=clock_s,
         lat=lat,
         lon=lon,
         alt_m=numbers.get(item.SENSOR_ALT_EXTENDED, numbers.get(item.SENSOR_ALT)),
@@ -154,47 +161,6 @@ def _sample(seconds: float, numbers: Numbers, angles_deg: FloatArray) -> Sample:
             )
         ),
     )
-
-
-def _column(numbers: Sequence[Numbers], *tags: int) -> FloatArray:
-    """Return the first known of some items in every packet (N,), NaN where none is."""
-    return np.array(
-        [next((row[tag] for tag in tags if tag in row), np.nan) for row in numbers],
-        dtype=np.float64,
-    )
-
-
-def _sensor_angles(numbers: Sequence[Numbers]) -> FloatArray:
-    """Return the sensor's angles (N, 3) as they stand in the packets, NaN where one is missing."""
-    columns = [_column(numbers, tag) for tag in (item.AZIMUTH, item.ELEVATION, item.SENSOR_ROLL)]
-    return turned(np.zeros((len(numbers), 3)), np.column_stack(columns))
-
-
-def _composed(numbers: Sequence[Numbers]) -> FloatArray:
-    """Return the sensor's absolute angles (N, 3) by the standard, NaN where a part is missing."""
-    carrier = [
-        _column(numbers, item.HEADING),
-        _column(numbers, item.PITCH_FULL, item.PITCH),
-        _column(numbers, item.ROLL_FULL, item.ROLL),
-    ]
-    sensor = [_column(numbers, tag) for tag in (item.AZIMUTH, item.ELEVATION, item.SENSOR_ROLL)]
-    return turned(np.column_stack(carrier), np.column_stack(sensor))
-
-
-def _astray_deg(numbers: Sequence[Numbers], angles_deg: FloatArray) -> FloatArray:
-    """Return how far each bearing is from that of the packet's own frame centre (N,).
-
-    NaN where the packet does not say, or looks so steeply that a bearing says little.
-    """
-    lat, lon = _column(numbers, item.SENSOR_LAT), _column(numbers, item.SENSOR_LON)
-    center = _column(numbers, item.CENTER_LAT), _column(numbers, item.CENTER_LON)
-    zero = np.zeros_like(lat)
-    east_m, north_m, _ = pymap3d.geodetic2enu(*center, zero, lat, lon, zero)
-    aside_m, slant_m = np.hypot(east_m, north_m), _column(numbers, item.SLANT)
-    bearing = np.degrees(np.arctan2(east_m, north_m))
-    astray = np.abs(short_way(angles_deg[:, 0] - bearing))
-    telling = aside_m > _LEAST_ASIDE * np.where(np.isnan(slant_m), 0.0, slant_m)
-    return np.where(telling & (aside_m > 0.0), astray, np.nan)
 
 
 def _numbers(sample: Sample) -> Numbers:

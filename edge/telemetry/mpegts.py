@@ -1,18 +1,22 @@
 """The KLV that an MPEG transport stream (ISO 13818-1) carries beside its video.
 
-Packets of 188 bytes (192 or 204 with a time code or parity), each of one numbered stream. Table 0
-names the tables of programmes, each of which names its streams: type 0x06 is private data (KLV
-without its own clock), 0x15 metadata (KLV in step with the video). Their content comes in PES
-packets with a time stamp of 90 kHz in 33 bits, which wraps every 26.5 hours.
+Packets of 188 bytes (192 or 204 with a time code or parity), each of one numbered stream (PID).
+Tables say which streams there are. Their content comes in PES packets with a time stamp of 90 kHz
+in 33 bits, which wraps every 26.5 hours. Two streams of KLV are two cameras: one is read, that of
+the programme with the video, or none.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from mmap import mmap
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from edge.telemetry.klv import KEY
+from edge.telemetry.samples import TelemetryError
+from edge.telemetry.ts_tables import Programme, Tables
 
 SYNC: Final = 0x47
 DAMAGED: Final = "transport packets out of step"
@@ -22,14 +26,12 @@ _STRIDES: Final = (188, 192, 204)
 _LOOKED_AT: Final = 204 * 8
 _LONGEST: Final = 204
 _ROUNDS: Final = 3  # so many packets in step are a transport stream
-_KLV_TYPES: Final = frozenset({0x06, 0x15})
-_VIDEO_TYPES: Final = frozenset({0x01, 0x02, 0x10, 0x1B, 0x24})
 _CLOCK_HZ: Final = 90_000
 _WRAP: Final = 1 << 33
 _PES_START: Final = b"\x00\x00\x01"
 _PES_HEAD: Final = 9
+_MOST_PES: Final = 6 + 0xFFFF
 _CHUNK: Final = 65_536  # packets looked at together
-_MOST_SECTION: Final = 1024
 
 Rows = npt.NDArray[np.uint8]
 
@@ -54,13 +56,41 @@ def in_step(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def klv_payloads(data: bytes | mmap, skipped: Counter[str]) -> list[Carried]:
-    """Return the payloads of the private data and metadata streams, in the order of their ends."""
+def klv_payloads(
+    data: bytes | mmap, skipped: Counter[str], *, name: str = "the stream"
+) -> tuple[list[Carried], tuple[str, ...]]:
+    """Return the payloads of the stream of KLV, in the order of their ends, and what to say of it.
+
+    Raises:
+        TelemetryError: There are several, and their programmes do not tell which is the video's.
+    """
     reader = _Reader()
     for rows in _packets(data, skipped):
         reader.read(rows)
     reader.finish()
-    return reader.carried()
+    if not reader.found:
+        return [], ()
+    number, notes = _chosen(reader, name)
+    return reader.carried(number), notes
+
+
+def _chosen(reader: "_Reader", name: str) -> tuple[int, tuple[str, ...]]:
+    """Return the PID to read, and what to say where others are left."""
+    numbers = sorted(reader.found)
+    if len(numbers) == 1:
+        return numbers[0], ()
+    said = ", ".join(f"0x{number:x}" for number in numbers)
+    beside_video = [number for number in numbers if reader.tables.of(number).video]
+    if len(beside_video) != 1:
+        msg = (
+            f"{name}: carries {len(numbers)} streams of KLV (PIDs {said}) and does not say which "
+            "one is the film's camera; take the others out (ffmpeg -map)"
+        )
+        raise TelemetryError(msg)
+    only = beside_video[0]
+    return only, (
+        f"of its KLV streams (PIDs {said}) the one beside the video, 0x{only:x}, is read",
+    )
 
 
 def _packets(data: bytes | mmap, skipped: Counter[str]) -> Iterator[Rows]:
@@ -97,106 +127,80 @@ def _next_step(data: bytes | mmap, at: int, stride: int) -> int:
 
 
 class _Reader:
-    """Follows the tables and gathers PES packets."""
+    """Follows the tables and gathers the PES packets that hold KLV."""
 
     def __init__(self) -> None:
-        self._tables: set[int] = set()
-        self._klv: set[int] = set()
-        self._video: set[int] = set()
+        self.tables = Tables()
+        self.found: dict[int, list[tuple[int | None, bytes]]] = {}  # (stamp, payload) by PID
         self._parts: dict[int, bytearray] = {}
-        self._first_picture: int | None = None
-        self._found: list[tuple[int | None, bytes]] = []
-        self._sections: defaultdict[int, bytearray] = defaultdict(bytearray)
+        self._pictures: dict[int, int] = {}  # the first stamp by PID
 
     def read(self, rows: Rows) -> None:
         """Read packets (N, 188)."""
         numbers = (rows[:, 1].astype(np.int32) & 0x1F) << 8 | rows[:, 2]
         done = 0
         while done < len(rows):
-            wanted = {0, *self._tables, *self._klv}
-            if self._first_picture is None:
-                wanted |= self._video
+            wanted = self.tables.numbers | self.tables.private
+            wanted |= self.tables.video - self._pictures.keys()
             index = done + np.flatnonzero(np.isin(numbers[done:], list(wanted)))
             done = len(rows)
             for row in index:
                 if self._one(int(numbers[row]), rows[row].tobytes()):
-                    done = int(row) + 1  # there are more streams to look for now
+                    done = int(row) + 1  # there are other streams to look for now
                     break
 
     def finish(self) -> None:
         """Take what the end of the stream left unfinished."""
-        for part in self._parts.values():
-            self._take(bytes(part))
+        for number, part in self._parts.items():
+            self._take(number, bytes(part))
 
-    def carried(self) -> list[Carried]:
-        """Return what was found, stamps turned into media time."""
-        stamps = [stamp for stamp, _ in self._found if stamp is not None]
-        zero = self._first_picture if self._first_picture is not None else next(iter(stamps), 0)
+    def carried(self, number: int) -> list[Carried]:
+        """Return what one stream held, stamps turned into media time."""
+        found = self.found[number]
+        zero = self._first_picture(self.tables.of(number))
+        if zero is None:
+            zero = next((stamp for stamp, _ in found if stamp is not None), 0)
         return [
             Carried(None if stamp is None else _passed_s(zero, stamp), payload)
-            for stamp, payload in self._found
+            for stamp, payload in found
         ]
 
+    def _first_picture(self, programme: Programme) -> int | None:
+        """Return the stamp of a programme's first picture, or else of any."""
+        stamps = [stamp for number, stamp in self._pictures.items() if number in programme.video]
+        return next(iter((*stamps, *self._pictures.values())), None)
+
     def _one(self, number: int, packet: bytes) -> bool:
-        """Read one packet; return whether it named new streams."""
+        """Read one packet; return whether other streams matter now."""
         flags = packet[3] >> 4
         first = 5 + packet[4] if flags & 2 else 4
         if packet[1] & 0x80 or not flags & 1 or first >= _PACKET:  # damaged, or no payload
             return False
         begins, payload = bool(packet[1] & 0x40), packet[first:]
-        if number == 0 or number in self._tables:
-            return self._table(number, payload, begins=begins)
-        if number in self._video:
-            if begins and self._first_picture is None:
-                self._first_picture = _stamp(payload)
-            return False
+        if number in self.tables.numbers:
+            return self.tables.read(number, payload, begins=begins)
+        if number in self.tables.video:
+            stamp = _stamp(payload) if begins else None
+            if stamp is None:
+                return False
+            self._pictures[number] = stamp
+            return True
         if begins:
             if number in self._parts:
-                self._take(bytes(self._parts[number]))
+                self._take(number, bytes(self._parts[number]))
             self._parts[number] = bytearray(payload)
-        elif number in self._parts:
+        elif number in self._parts and len(self._parts[number]) < _MOST_PES:
             self._parts[number] += payload
         return False
 
-    def _table(self, number: int, payload: bytes, *, begins: bool) -> bool:
-        if begins:
-            self._sections[number] = bytearray(payload[1 + payload[0] :])
-        else:
-            self._sections[number] += payload
-        section = bytes(self._sections[number][:_MOST_SECTION])
-        if len(section) < 3:  # noqa: PLR2004 - table id and length
-            return False
-        end = 3 + (int.from_bytes(section[1:3], "big") & 0xFFF)
-        if len(section) < end:
-            return False
-        before = len(self._tables) + len(self._klv) + len(self._video)
-        if number == 0 and section[0] == 0:
-            self._programmes(section[8 : end - 4])
-        elif number != 0 and section[0] == 2:  # noqa: PLR2004 - a table of streams
-            self._streams(section[: end - 4])
-        return len(self._tables) + len(self._klv) + len(self._video) > before
-
-    def _programmes(self, entries: bytes) -> None:
-        for at in range(0, len(entries) - 3, 4):
-            if entries[at : at + 2] != b"\x00\x00":
-                self._tables.add(int.from_bytes(entries[at + 2 : at + 4], "big") & 0x1FFF)
-
-    def _streams(self, section: bytes) -> None:
-        at = 12 + (int.from_bytes(section[10:12], "big") & 0xFFF)
-        while at + 5 <= len(section):
-            kind, number = section[at], int.from_bytes(section[at + 1 : at + 3], "big") & 0x1FFF
-            if kind in _KLV_TYPES:
-                self._klv.add(number)
-            if kind in _VIDEO_TYPES:
-                self._video.add(number)
-            at += 5 + (int.from_bytes(section[at + 3 : at + 5], "big") & 0xFFF)
-
-    def _take(self, pes: bytes) -> None:
+    def _take(self, number: int, pes: bytes) -> None:
+        """Keep a PES packet's payload; sound and subtitles, private streams too, hold no key."""
         if len(pes) < _PES_HEAD or not pes.startswith(_PES_START):
             return
         stated = int.from_bytes(pes[4:6], "big")
-        end = 6 + stated if stated else len(pes)
-        self._found.append((_stamp(pes), pes[_PES_HEAD + pes[8] : end]))
+        payload = pes[_PES_HEAD + pes[8] : 6 + stated if stated else len(pes)]
+        if KEY in payload:
+            self.found.setdefault(number, []).append((_stamp(pes), payload))
 
 
 def _stamp(pes: bytes) -> int | None:

@@ -1,7 +1,6 @@
 """What a flight log says: samples of a pose over time, and what is missing in each."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
@@ -12,10 +11,6 @@ from msgspec import Struct
 
 from edge.camera import FloatArray
 from edge.messages import RefusedError, UtcTime
-
-# A clock that runs so much faster or slower than the film between two samples has jumped.
-CLOCK_TOLERANCE_S: Final = 1.5
-OUT_OF_ORDER: Final = "earlier than the sample before it"
 
 _MOST_ALT_M: Final = 100_000.0
 _LEAST_ALT_M: Final = -1000.0
@@ -38,7 +33,7 @@ class Quality(StrEnum):
     NO_GIMBAL = "no_gimbal"  # nobody says where the camera looks
     NO_ALTITUDE = "no_altitude"  # no height above the ellipsoid, nor one that leads to it
     CONTRADICTS = "contradicts"  # the log's own frame centre lies elsewhere
-    CLOCK_JUMP = "clock_jump"  # the log's clock jumped just before it
+    CLOCK_JUMP = "clock_jump"  # the log's clock jumped before it: see `edge.telemetry.order`
     STALE = "stale"  # a frame in a gap of the log
     BEFORE_START = "before_start"  # a frame before the first sample
     BEYOND_END = "beyond_end"  # a frame after the last sample
@@ -63,6 +58,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     media_time_s: float  # since the film, or else the log, began
     captured_at: UtcTime | None = None
     clock_s: float | None = None  # the log's own clock, its zero unknown; to tell jumps
+    timed_by_clock: bool = False  # media time is that clock's: nothing else tells its jumps
     lat: float | None = None
     lon: float | None = None
     alt_m: float | None = None  # above the ellipsoid
@@ -71,7 +67,10 @@ class Sample(Struct, frozen=True, kw_only=True):
     yaw_deg: float | None = None
     pitch_deg: float | None = None
     roll_deg: float | None = None
+    alt_sigma_m: float = 0.0  # one sigma of its height, where that is worse than a mount's
     hfov_deg: float | None = None
+    zoom: float | None = None  # digital: 1 is none; None where the log does not say
+    focal: float | None = None  # of the lens in use, in the log's own units
     slant_m: float | None = None
     frame_center: FrameCenter | None = None
     jumped: bool = False
@@ -89,26 +88,6 @@ class Sample(Struct, frozen=True, kw_only=True):
         if self.contradicts:
             return Quality.CONTRADICTS
         return Quality.CLOCK_JUMP if self.jumped else Quality.FULL
-
-
-def in_order(samples: Sequence[Sample], skipped: Counter[str]) -> list[Sample]:
-    """Leave out, and count, samples that run back in media time; mark jumps of the clock."""
-    kept: list[Sample] = []
-    for sample in samples:
-        if not kept:
-            kept.append(sample)
-            continue
-        before = kept[-1]
-        passed_s = sample.media_time_s - before.media_time_s
-        if passed_s <= 0.0:
-            skipped[OUT_OF_ORDER] += 1
-            continue
-        if sample.clock_s is not None and before.clock_s is not None:
-            strayed_s = abs(sample.clock_s - before.clock_s - passed_s)
-            if strayed_s > CLOCK_TOLERANCE_S:
-                sample = msgspec.structs.replace(sample, jumped=True)  # noqa: PLW2901 - the same one, marked
-        kept.append(sample)
-    return kept
 
 
 def with_ellipsoid(samples: Sequence[Sample]) -> tuple[list[Sample], tuple[str, ...]]:

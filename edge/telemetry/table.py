@@ -9,7 +9,7 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -63,32 +63,41 @@ def read_table(text: str, skipped: Counter[str], *, name: str) -> list[Sample]:
     Raises:
         TelemetryError: The columns are not what they should be.
     """
-    reader = csv.reader(io.StringIO(text.lstrip()), strict=False)
-    rows = _rows(reader, skipped)
-    header = [column.strip() for column in next(rows, [])]
+    first_line, *lines = text.lstrip().splitlines() or [""]
+    header = _names(first_line)
     _check(header, name)
     samples: list[Sample] = []
-    first: UtcTime | None = None
-    for row in rows:
-        if not any(field.strip() for field in row):
+    anchor: tuple[float, UtcTime] | None = None  # a row that had both times, the last one
+    for line in lines:
+        if not line.strip(" \t,"):
             continue
         try:
-            values, captured_at = _values(header, row)
+            values, captured_at = _values(header, _names(line))
         except ValueError:
             skipped[BAD_ROW] += 1
             continue
         seconds = values.pop("media_time_s", None)
+        by_clock = seconds is None
         if captured_at is not None:
-            first = captured_at if first is None else first
-            if seconds is None:
-                seconds = captured_at.seconds_since(first)
+            if seconds is None and (anchor is not None or "media_time_s" not in header):
+                zero_s, then = anchor or (0.0, captured_at)
+                seconds = zero_s + captured_at.seconds_since(then)
+                anchor = anchor or (zero_s, then)
+            elif seconds is not None:
+                anchor = seconds, captured_at
         if seconds is None or media_time(seconds) is None:
             skipped[NO_TIME] += 1
             continue
         clock_s = None if captured_at is None else captured_at.timestamp()
         samples.append(
             msgspec.structs.replace(
-                Sample(media_time_s=seconds, captured_at=captured_at, clock_s=clock_s), **values
+                Sample(
+                    media_time_s=seconds,
+                    captured_at=captured_at,
+                    clock_s=clock_s,
+                    timed_by_clock=by_clock,
+                ),
+                **values,
             )
         )
     return samples
@@ -112,21 +121,12 @@ def write_table(samples: Iterable[Sample]) -> str:
 
 
 def _names(line: str) -> list[str]:
-    return [name.strip().strip('"') for name in line.split(",")]
+    """Return the fields of a line. No field of ours holds a comma or a line's end.
 
-
-def _rows(reader: Iterable[list[str]], skipped: Counter[str]) -> Iterator[list[str]]:
-    """Yield rows until the end; count those that are no CSV."""
-    lines = iter(reader)
-    while True:
-        try:
-            row = next(lines, None)
-        except csv.Error:
-            skipped[BAD_ROW] += 1
-            continue
-        if row is None:
-            return
-        yield row
+    So a stray quotation mark spoils its own row and not, as in CSV at large, all rows up to the
+    next one.
+    """
+    return [name.strip().strip('"').strip() for name in line.split(",")]
 
 
 def _check(header: list[str], name: str) -> None:
@@ -159,6 +159,8 @@ def _values(header: list[str], row: list[str]) -> tuple[dict[str, float], UtcTim
         if column == "captured_at":
             captured_at = UtcTime.parse(text)
             continue
+        if not text.isascii() or "_" in text:  # which `float` would take
+            raise ValueError(text)
         values[column] = float(text)
         least, most = _RANGES.get(column, (-math.inf, math.inf))
         if not (math.isfinite(values[column]) and least <= values[column] <= most):

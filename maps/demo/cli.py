@@ -24,8 +24,9 @@ def main(arguments: Sequence[str]) -> int:
         parser.error("--video and --device belong together")
     if options.sector is not None and options.video is None:
         parser.error("--sector goes with --video")
-    if options.minutes is not None and (options.check or options.edge_only or options.video):
-        parser.error("--minutes goes with the plain demo only")
+    other_form = options.check or options.edge_only or options.video or options.write
+    if options.minutes is not None and other_form:
+        parser.error("--minutes goes with the plain demo and with --flight")
     if options.clock_offset_s and not options.edge_only:
         parser.error("--clock-offset-s goes with --edge-only")
     # Each form imports what it needs: OpenCV, the broker, the store.
@@ -35,6 +36,11 @@ def main(arguments: Sequence[str]) -> int:
         files = write_world(options.write, broker_url=options.broker)
         print(*(files.sector, *files.devices), sep="\n")
         return 0
+    if options.flight is not None:
+        from maps.demo.flight import DEFAULT_MINUTES, run_flight  # noqa: PLC0415
+
+        minutes = DEFAULT_MINUTES if options.minutes is None else options.minutes
+        return run_flight(options.flight, minutes=minutes, broker_url=options.broker)
     if options.edge_only:
         from maps.demo.edge_only import run_edge_only  # noqa: PLC0415
 
@@ -96,6 +102,12 @@ def _parser() -> argparse.ArgumentParser:
     forms.add_argument(
         "--write", type=Path, metavar="DIR", help="only write the sector's and devices' files"
     )
+    forms.add_argument(
+        "--flight",
+        type=Path,
+        metavar="DIR",
+        help="only write the drone's night: film, telemetry (KLV, CSV) and device file",
+    )
     parser.add_argument("--device", type=Path, metavar="DEVICE.toml", help="what took the video")
     parser.add_argument(
         "--sector", type=Path, metavar="SECTOR.toml", help="its sector (default: one made up)"
@@ -105,14 +117,19 @@ def _parser() -> argparse.ArgumentParser:
         type=port_number,
         help=f"of the page (default {DEFAULT_PORT}; with --check a free one)",
     )
-    parser.add_argument("--minutes", type=_minutes, metavar="M", help="end after so long")
+    parser.add_argument(
+        "--minutes",
+        type=_minutes,
+        metavar="M",
+        help="end after so long; with --flight: fly so long (default 3)",
+    )
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="keep all files there (default: a passing folder)"
     )
     parser.add_argument(
         "--broker",
         default="mqtt://127.0.0.1:1883",
-        help="with --edge-only and --write (default %(default)s)",
+        help="with --edge-only, --write and --flight (default %(default)s)",
     )
     parser.add_argument(
         "--clock-offset-s",

@@ -2,15 +2,18 @@
 
 import json
 import time
+from collections.abc import Iterator
 from math import hypot
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from edge.camera import Camera, Pose
 from edge.config import DeviceConfig, load_device
 from edge.georeference import place
 from edge.messages import RefusedError
+from edge.telemetry import Quality
 from fusion.local_frame import LocalFrame
 from maps.demo.chain import Plan, folder_for, run_folder_in, running_chain
 from maps.demo.run import interruptible, say
@@ -18,6 +21,7 @@ from maps.demo.run import interruptible, say
 _LINE_HALF_M: Final = 150.0
 # How far down the picture the made-up line crosses it: the first of these that is on the ground.
 _ROWS: Final = (0.5, 0.6, 0.7, 0.8, 0.9)
+_MOST_VIEWS: Final = 50  # of a flight, until one is steep enough
 _LOOK_EVERY_S: Final = 0.5
 _SECTOR_TOML: Final = """\
 # A line made up across the view of {device}, to try its footage. Written by `tuanbien demo`.
@@ -109,18 +113,38 @@ def make_sector(config: DeviceConfig, folder: Path) -> Path:
 
 
 def _across_the_view(config: DeviceConfig) -> tuple[tuple[float, float], tuple[float, float]]:
-    camera = config.camera
-    for row in _ROWS:
-        pixels = np.array([(0.25, row), (0.75, row)]) * (camera.width_px, camera.height_px)
-        left, right = place(
-            pixels,
-            camera,
-            config.pose,
-            config.pose_sigma,
-            config.ground,
-            pixel_sigma_px=config.detector.pixel_sigma,
-        )
-        if left is not None and right is not None and not (left.grazing or right.grazing):
-            return (left.lat, left.lon), (right.lat, right.lon)
+    for camera, pose in _views(config):
+        for row in _ROWS:
+            pixels = np.array([(0.25, row), (0.75, row)]) * (camera.width_px, camera.height_px)
+            left, right = place(
+                pixels,
+                camera,
+                pose,
+                config.pose_sigma,
+                config.ground,
+                pixel_sigma_px=config.detector.pixel_sigma,
+            )
+            if left is not None and right is not None and not (left.grazing or right.grazing):
+                return (left.lat, left.lon), (right.lat, right.lon)
     msg = f"{config.path}: the middle and lower parts of its view see no ground steeply enough"
     raise RefusedError(msg)
+
+
+def _views(config: DeviceConfig) -> Iterator[tuple[Camera, Pose]]:
+    """Yield how the device looks; of a flight some whole poses, those of its middle first."""
+    flight = config.flight
+    if flight is None:
+        yield config.camera, config.pose
+        return
+    whole = [sample for sample in flight.samples if sample.quality is Quality.FULL]
+    if not whole:
+        lacks = ", ".join(f"{count} {name}" for name, count in flight.counts().items())
+        msg = f"{flight.path}: no sample is a whole pose ({lacks}), so no line can be made up"
+        raise RefusedError(msg)
+    spread = whole[:: max(1, len(whole) // _MOST_VIEWS)]
+    middle_s = whole[len(whole) // 2].media_time_s
+    for sample in sorted(spread, key=lambda one: abs(one.media_time_s - middle_s)):
+        flown = flight.at(sample.media_time_s)
+        if flown.pose is not None:
+            zoom_deg = flown.hfov_deg
+            yield config.camera if zoom_deg is None else config.camera.zoomed(zoom_deg), flown.pose

@@ -41,7 +41,9 @@ def main(argv: Sequence[str]) -> int:
     config = load_device(arguments.device)
     detector = YoloDetector(config.detector, config.camera, base=config.base)
     shown = msgspec.structs.replace(config.source, video=arguments.video)
-    source = open_source(shown, clock=UtcTime.read_clock, fast=False, base=config.base)
+    source = open_source(
+        shown, clock=UtcTime.read_clock, fast=False, base=config.base, flight=config.flight
+    )
     boot_id = secrets.token_hex(4)
     publisher = MqttPublisher(
         arguments.broker,

@@ -8,6 +8,7 @@ the claim against people whose true places are known.
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -26,6 +27,7 @@ from edge.camera import (
 )
 from edge.georeference import place_many
 from edge.ground import REFRACTION_FROM_M, Ground
+from edge.telemetry import Sample, Telemetry
 
 SEED = 20261124
 CAMERA = Camera(1920, 1080, 1600.0, 1600.0, 959.5, 539.5, None, ())
@@ -38,6 +40,19 @@ STEEP_DEG = (70.0, 45.0, 30.0, 20.0)
 FLAT_DEG = (10.0, 7.0, 5.0, 3.0)
 MOUNTS = 600
 PEOPLE = 25
+
+
+class Flight(NamedTuple):
+    """How a drone flies while its clock is off."""
+
+    clock_s: float  # one sigma
+    velocity_mps: tuple[float, float, float]  # east, north, up
+    rates_degps: tuple[float, float, float]  # of yaw, pitch, roll
+
+
+HOVERING = Flight(0.0, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+# Past and round something, and down on it: everything moves.
+CIRCLING = Flight(0.1, (12.0, -9.0, 2.0), (30.0, 4.0, -6.0))
 
 
 class Shares(NamedTuple):
@@ -58,43 +73,72 @@ def drawn_hits(
     sigma: PoseSigma,
     pixel: FloatArray,
     random: np.random.Generator,
+    flight: Flight,
     count: int = DRAWS,
 ) -> tuple[FloatArray, FloatArray]:
     """Draw cameras and pixels with these errors; return hits (2, N), m east, north, and slants.
 
     The Earth is a ball here, the ray straight. Rays above the horizon are left out.
     """
-    off = random.standard_normal((9, count))
-    yaw, tilt, roll = np.radians(np.array(pose[3:])[:, None] + off[:3] * np.array([sigma[2:]]).T)
+    off = random.standard_normal((10, count))
+    late_s = flight.clock_s * off[9]
+    angles = np.array(pose[3:])[:, None] + np.outer(flight.rates_degps, late_s)
+    yaw, tilt, roll = np.radians(angles + off[:3] * np.array([sigma[2:]]).T)
     slopes = (pixel[:, None] + PIXEL_PX * off[3:5] - CENTRE.T) / 1600.0
     # Roll, then pitch, then yaw, in north-east-down of forward-right-down.
     x, y, z = np.ones(count), slopes[0], slopes[1]
     y, z = y * np.cos(roll) - z * np.sin(roll), y * np.sin(roll) + z * np.cos(roll)
     x, z = x * np.cos(tilt) + z * np.sin(tilt), -x * np.sin(tilt) + z * np.cos(tilt)
     x, y = x * np.cos(yaw) - y * np.sin(yaw), x * np.sin(yaw) + y * np.cos(yaw)
-    height_m = 120.0 + sigma.alt_m * off[5] + GROUND.sigma_m * off[6]
+    moved_m = np.outer(flight.velocity_mps, late_s)
+    height_m = 120.0 + sigma.alt_m * off[5] + GROUND.sigma_m * off[6] + moved_m[2]
     level = np.hypot(x, y)
     curve, drop = level**2 / (2.0 * 6_360_000.0), z
     hits = (drop > 0.0) & (drop**2 > 4.0 * curve * height_m)
     x, y, z, level, curve, height_m = (a[hits] for a in (x, y, z, level, curve, height_m))
     along = 2.0 * height_m / (z + np.sqrt(z**2 - 4.0 * curve * height_m))
-    places = np.stack((y, x)) * along + sigma.position_m * off[7:9, hits]
+    places = np.stack((y, x)) * along + sigma.position_m * off[7:9, hits] + moved_m[:2, hits]
     return places, along * np.hypot(level, z)
 
 
 def sigma_ratios(
-    depression_deg: float, random: np.random.Generator, sigma: PoseSigma | None = None
+    depression_deg: float,
+    random: np.random.Generator,
+    sigma: PoseSigma | None = None,
+    flight: Flight = HOVERING,
 ) -> FloatArray:
     """Return the claimed over the drawn standard deviations along and across, (2,)."""
     sigma = PoseSigma(2.5, 3.0, 0.5, 0.5, 0.4) if sigma is None else sigma
     pose, pixel = looking(depression_deg, 40.0, 1.0), np.array([700.0, 545.0])
-    claimed = place_many(pixel, CAMERA, pose, sigma, GROUND, pixel_sigma_px=PIXEL_PX)
-    places, slant_m = drawn_hits(pose, sigma, pixel, random)
+    drift = log_of(pose, flight).at(0.0).drift(flight.clock_s)
+    claimed = place_many(pixel, CAMERA, pose, sigma, GROUND, pixel_sigma_px=PIXEL_PX, drift=drift)
+    places, slant_m = drawn_hits(pose, sigma, pixel, random, flight)
     drawn = np.cov(places[:, slant_m < 4.0 * claimed.slant_m[0]])
     ratios: FloatArray = np.sqrt(
         np.linalg.eigvalsh(claimed.cov_m2[0])[::-1] / np.linalg.eigvalsh(drawn)[::-1]
     )
     return ratios
+
+
+def log_of(pose: Pose, flight: Flight) -> Telemetry:
+    """Write down a flight that is at a pose at 0 s, ten times a second."""
+    rows = []
+    for tenth in range(-20, 21):
+        t = tenth / 10.0
+        lat, lon, alt_m = pymap3d.enu2geodetic(*(v * t for v in flight.velocity_mps), *pose[:3])
+        yaw, pitch, roll = np.array(pose[3:]) + np.array(flight.rates_degps) * t
+        rows.append(
+            Sample(
+                media_time_s=t,
+                lat=float(lat),
+                lon=float(lon),
+                alt_m=float(alt_m),
+                yaw_deg=yaw % 360.0,
+                pitch_deg=pitch,
+                roll_deg=roll,
+            )
+        )
+    return Telemetry(Path("flight.csv"), "table", tuple(rows), {})
 
 
 def worst_range_error(random: np.random.Generator, count: int = 10_000) -> float:
@@ -273,11 +317,13 @@ def their_range_error(depression_deg: float) -> float:
     return float(np.hypot(off[0], off[1]) / ours.slant_m[0])
 
 
-def worst_off(depressions_deg: tuple[float, ...], random: np.random.Generator) -> dict[str, float]:
+def worst_off(
+    depressions_deg: tuple[float, ...], random: np.random.Generator, flight: Flight = HOVERING
+) -> dict[str, float]:
     """Return by depression how far the claimed sigmas are off the drawn ones, as a share."""
     return {
         f"{depression:g} deg": round(
-            float(np.max(np.abs(sigma_ratios(depression, random) - 1.0))), 4
+            float(np.max(np.abs(sigma_ratios(depression, random, flight=flight) - 1.0))), 4
         )
         for depression in depressions_deg
     }
@@ -297,6 +343,12 @@ def main() -> int:
         "worst error against pymap3d, share of range": worst_range_error(random),
         "linear sigma against Monte Carlo": worst_off(STEEP_DEG, random),
         "swept sigma against Monte Carlo": worst_off(FLAT_DEG, random),
+        "linear sigma against Monte Carlo, wrong clock in flight": worst_off(
+            STEEP_DEG, random, CIRCLING
+        ),
+        "swept sigma against Monte Carlo, wrong clock in flight": worst_off(
+            FLAT_DEG, random, CIRCLING
+        ),
         "truths in the 90 % ellipse": round(shares.clear, 4),
         "truths in the 90 % ellipse, grazing": round(shares.grazing, 4),
         "people": f"{shares.clear_people} / {shares.grazing_people}",

@@ -70,7 +70,7 @@ PARSERS: dict[str, Callable[[bytes], list[Sample]]] = {
     "srt": lambda data: read_srt(text_of(data), Counter()),
     "klv": lambda data: read_klv(data, Counter())[0],
     "ts": lambda data: read_ts(data, Counter())[0],
-    "tlog": lambda data: read_tlog(data, Counter()),
+    "tlog": lambda data: read_tlog(data, Counter())[0],
     "csv": lambda data: read_table(text_of(data), Counter(), name="log"),
 }
 

@@ -20,13 +20,14 @@ from edge.calibration.fit import Calibration, calibrate
 from edge.calibration.fitted_file import toml_text
 from edge.calibration.homography import fit_homography
 from edge.calibration.landmarks import Landmarks, LandmarksError, read_landmarks
-from edge.calibration.plane import on_plane
+from edge.calibration.model import LOG_FOCAL_SIGMA
 from edge.calibration.refusals import CalibrationError
 from edge.calibration.report import summary
 from edge.camera import Camera, Pose, PoseSigma, pixels_from_enu, rays_enu
 from edge.command import main
 from edge.config import load_device
 from edge.geoid import undulation_m
+from edge.plane import on_plane
 from tests.benchmarks.bench_calibration import (
     CAMERA,
     SEED,
@@ -117,9 +118,15 @@ def test_four_landmarks_suffice_for_a_pose(sigma: PoseSigma) -> None:
     for seed in range(6):
         scene = make_scene(seed, 4, sigma=sigma)
         done = fit(scene)
-        assert "focal" not in done.names
+        assert done.camera.fx_px == pytest.approx(scene.focal_px, rel=3.0 * LOG_FOCAL_SIGMA)
         errors.append(off_by(done, scene.truth)[1] / (3.0 * max(done.sigma[2:])))
     assert np.median(errors) < 1.0
+
+
+@pytest.mark.parametrize("count", [4, 5])
+def test_few_landmarks_claim_the_error_of_a_focal_length_that_nobody_measured(count: int) -> None:
+    """Held fixed, a focal length that was 5 % unsure left 6 truths of 10 in the 90 % ellipse."""
+    assert 0.8 <= ratio_to_bound(20, count).inside <= 0.99
 
 
 def test_a_place_without_error_stays() -> None:
@@ -274,6 +281,9 @@ def test_degenerate_landmarks_are_refused_with_the_reason() -> None:
     truth = Pose(22.5, 104.0, 1012.0, 30.0, -20.0, 0.0)
     grid = np.array([[200.0, 600.0], [1700, 600], [200, 1000], [1700, 1000], [900, 800]])
     good = landmarks_at(grid, truth)
+    folded = CAMERA._replace(model="brown", distortion=(-0.9, 0.0, 0.0, 0.0))
+    with pytest.raises(CalibrationError, match=r"'.*' lies where camera.distortion = .*-0.9"):
+        calibrate(folded, truth, SIGMA, good)
     assert "3 landmarks are too few: a pose needs at least 4" in refusal(
         some_of(good, [0, 1, 2]), truth
     )
@@ -569,7 +579,7 @@ def test_an_exact_homography_places_every_pixel_like_the_camera(
     u: float, v: float, count: int
 ) -> None:
     """The landmarks' ellipsoidal height is a plane to within millimetres here."""
-    found = fit_homography(CAMERA, FLAT, landmarks_at(SPREAD[:count], FLAT))
+    found = fit_homography(CAMERA, landmarks_at(SPREAD[:count], FLAT), lat=22.5, lon=104.0)
     pixel = np.array([[u, v]])
     placed = on_plane(pixel, CAMERA, found.ground, pixel_sigma_px=1.0)
     assert placed.ok.all()
@@ -579,7 +589,7 @@ def test_an_exact_homography_places_every_pixel_like_the_camera(
 
 def test_above_the_planes_horizon_there_is_no_place() -> None:
     flatter = FLAT._replace(pitch_deg=-10.0)
-    found = fit_homography(CAMERA, flatter, landmarks_at(SPREAD, flatter))
+    found = fit_homography(CAMERA, landmarks_at(SPREAD, flatter), lat=22.5, lon=104.0)
     pixels = np.array([[960.0, 10.0], [960.0, 900.0]])
     placed = on_plane(pixels, CAMERA, found.ground, pixel_sigma_px=1.0)
     assert placed.ok.tolist() == [False, True]
@@ -591,7 +601,7 @@ def test_a_homographys_claim_holds_nine_truths_in_ten() -> None:
     truth, exact = true_east_north(pixels), landmarks_at(SPREAD, FLAT)
     for _ in range(120):
         noisy = exact._replace(pixels=SPREAD + chance.normal(0.0, 2.0, SPREAD.shape))
-        ground = fit_homography(CAMERA, FLAT, noisy).ground
+        ground = fit_homography(CAMERA, noisy, lat=22.5, lon=104.0).ground._replace(sigma_m=0.0)
         placed = on_plane(pixels, CAMERA, ground, pixel_sigma_px=0.0)
         off = placed.east_north_m - truth
         inside.append(
@@ -604,19 +614,79 @@ def test_a_homography_names_its_outlier_and_refuses_lines() -> None:
     landmarks = landmarks_at(SPREAD, FLAT)
     moved = SPREAD.copy()
     moved[5] += (70.0, -40.0)
-    found = fit_homography(CAMERA, FLAT, landmarks._replace(pixels=moved))
+    found = fit_homography(CAMERA, landmarks._replace(pixels=moved), lat=22.5, lon=104.0)
     assert np.flatnonzero(~found.used).tolist() == [5]
     three_on_a_line = np.array([[200.0, 600.0], [800, 760], [1400, 920], [300, 1000]])
     with pytest.raises(CalibrationError, match="one line"):
-        fit_homography(CAMERA, FLAT, landmarks_at(three_on_a_line, FLAT))
+        fit_homography(CAMERA, landmarks_at(three_on_a_line, FLAT), lat=22.5, lon=104.0)
     with pytest.raises(CalibrationError, match="too few"):
-        fit_homography(CAMERA, FLAT, some_of(landmarks, [0, 1, 2]))
+        fit_homography(CAMERA, some_of(landmarks, [0, 1, 2]), lat=22.5, lon=104.0)
 
 
 def test_a_homography_sees_through_distortion() -> None:
     bent: Camera = CAMERA._replace(model="brown", distortion=(-0.2, 0.05, 0.0, 0.0, 0.0))
     points = np.column_stack((true_east_north(SPREAD), np.full(len(SPREAD), -12.0)))
     pixels, _ = pixels_from_enu(points, bent, FLAT)
-    found = fit_homography(bent, FLAT, landmarks_at(SPREAD, FLAT)._replace(pixels=pixels))
+    found = fit_homography(
+        bent, landmarks_at(SPREAD, FLAT)._replace(pixels=pixels), lat=22.5, lon=104.0
+    )
     placed = on_plane(pixels, bent, found.ground, pixel_sigma_px=1.0)
     assert placed.east_north_m == pytest.approx(points[:, :2], abs=0.02)
+
+
+# -- landmarks that are off themselves -----------------------------------------------------------
+
+
+def surveyed_badly(
+    scene: Scene, chance: np.random.Generator, *, all_m: float, own_m: float
+) -> Scene:
+    """Move what a receiver said of the landmarks: all alike, and each by itself."""
+    count = len(scene.landmarks.names)
+    off_m = chance.normal(0.0, all_m, 3) + chance.normal(0.0, 1.0, (count, 3)) * own_m
+    places = pymap3d.geodetic2enu(
+        scene.landmarks.lat, scene.landmarks.lon, scene.landmarks.alt_m, *scene.truth[:3]
+    )
+    lat, lon, alt_m = pymap3d.enu2geodetic(
+        *(np.array(places) + off_m.T), scene.truth.lat, scene.truth.lon, scene.truth.alt_m
+    )
+    own = np.full(count, own_m)
+    return scene._replace(
+        landmarks=scene.landmarks._replace(lat=lat, lon=lon, alt_m=alt_m, sigma_m=own)
+    )
+
+
+@pytest.mark.parametrize(("all_m", "own_m"), [(3.0, 0.0), (0.0, 0.5), (3.0, 0.5)])
+def test_what_the_receiver_was_off_is_in_what_is_claimed(all_m: float, own_m: float) -> None:
+    """Landmarks 3 m off alike left no truth at all inside the claimed ellipses."""
+    chance, inside = np.random.default_rng(5), []
+    for seed in range(SEED, SEED + 30):
+        scene = surveyed_badly(make_scene(seed, 6), chance, all_m=all_m, own_m=own_m)
+        done = calibrate(CAMERA, scene.told, scene.sigma, scene.landmarks, survey_sigma_m=all_m)
+        pixels, down_m = held_out(scene, seed)
+        down_m = float(np.median(make_scene(seed, 6).points_ned_m[:, 2]))
+        off, claim = misses(scene, done, pixels, down_m)
+        far = np.einsum("ni,nij,nj->n", off, np.linalg.inv(claim), off)
+        inside.append(np.mean(far < 4.605))
+        assert not any("taken to be exact" in warning for warning in done.warnings)
+    assert np.mean(inside) >= 0.8
+
+
+def test_landmarks_without_an_error_of_their_own_are_said_to_be_taken_as_exact() -> None:
+    (warning,) = [w for w in fit(make_scene(SEED, 6)).warnings if "exact" in w]
+    assert "--landmarks-sigma-m" in warning
+
+
+def test_the_command_reads_both_errors(
+    survey: tuple[Path, Path, Pose], capsys: pytest.CaptureFixture[str]
+) -> None:
+    device, landmarks, _ = survey
+    rows = list(csv.reader(io.StringIO(landmarks.read_text(encoding="utf-8"))))
+    sigmas = []
+    for own, more in (("", []), ("0.4", []), ("0.4", ["--landmarks-sigma-m", "3"])):
+        lines = [[*row, "sigma_m" if "u" in row else own] for row in rows]
+        landmarks.write_text("\n".join(map(",".join, lines)), encoding="utf-8")
+        assert main(["edge", "calibrate", str(device), str(landmarks), *more]) == 0
+        sigmas.append(json.loads(capsys.readouterr().out)["sigma"]["yaw_deg"])
+    assert sigmas[0] < sigmas[1] < sigmas[2]
+    with pytest.raises(SystemExit):
+        main(["edge", "calibrate", str(device), str(landmarks), "--landmarks-sigma-m", "nan"])

@@ -1,5 +1,6 @@
 """A device file: what it means, and one sentence for each way to get it wrong."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def test_the_file_of_the_contract_is_understood(device: DeviceConfig) -> None:
     assert (device.device_id, device.sector, device.kind) == ("cam-07", "ha-giang", "camera")
     assert device.source.video == "clip.avi"
     assert device.detector.label_by_class == {0: "person", 2: "car"}
-    assert device.camera == Camera(768, 576, 700.0, 700.0, 383.5, 287.5, None, ())
+    assert device.camera == Camera(768, 576, 700.0, 700.0, 383.5, 287.5, None, (), 0.002)
     assert device.pose == Pose(22.5, 104.0, 1008.0, 30.0, -25.0, 0.0)
     assert device.pose_sigma == PoseSigma(0.5, 0.5, 0.5, 0.3, 0.3)
     assert device.ground == Ground(1000.0, 1.0)
@@ -34,7 +35,7 @@ def test_what_may_be_left_out_has_a_default(write_device: WriteDevice) -> None:
         )
     )
     assert device.camera == Camera(
-        768, 576, pytest.approx(384.0), pytest.approx(384.0), 383.5, 287.5, None, ()
+        768, 576, pytest.approx(384.0), pytest.approx(384.0), 383.5, 287.5, None, (), 0.01
     )
     assert device.broker_url == "mqtt://127.0.0.1:1883"
     assert device.pose_sigma.position_m > 0.5, "an unsurveyed mount is not an exact one"
@@ -51,6 +52,25 @@ def test_a_distorted_camera_keeps_its_coefficients(write_device: WriteDevice) ->
 def test_a_model_without_coefficients_is_a_pinhole(write_device: WriteDevice) -> None:
     device = load_device(write_device(("cy = 287.5", 'cy = 287.5\nmodel = "brown"')))
     assert device.camera.model is None
+
+
+def test_a_fisheye_without_coefficients_is_the_ideal_one(write_device: WriteDevice) -> None:
+    """It used to become a pinhole, and its field of view a pinhole's focal length."""
+    wide = ("fx = 700.0\nfy = 700.0", 'hfov_deg = 200.0\nmodel = "fisheye"')
+    camera = load_device(write_device(wide)).camera
+    assert (camera.model, camera.distortion) == ("fisheye", (0.0, 0.0, 0.0, 0.0))
+    assert camera.fx_px == camera.fy_px == pytest.approx(384.0 / math.radians(100.0))
+
+
+def test_a_field_of_view_is_that_of_the_distorted_picture(write_device: WriteDevice) -> None:
+    bent = 'hfov_deg = 90.0\nmodel = "brown"\ndistortion = [-0.3, 0, 0, 0]'
+    camera = load_device(write_device(("fx = 700.0\nfy = 700.0", bent))).camera
+    assert camera.fx_px == pytest.approx(384.0 / 0.7)
+
+
+def test_how_sure_the_focal_length_is_may_be_said(write_device: WriteDevice) -> None:
+    device = load_device(write_device(("fx = 700.0", "fx = 700.0\nsigma = { focal = 0.03 }")))
+    assert device.camera.focal_sigma == 0.03
 
 
 def test_a_camera_index_is_a_number_or_its_text(write_device: WriteDevice) -> None:
@@ -87,6 +107,20 @@ WRONG = [
         ("camera.distortion", "brown"),
     ),
     (("cy = 287.5", 'cy = 287.5\nmodel = "wide"'), ("camera.model", "wide")),
+    (("fx = 700.0", "hfov_deg = 180.0"), ("camera.hfov_deg", "180", "fisheye")),
+    (
+        (
+            "fx = 700.0",
+            'hfov_deg = 120.0\nmodel = "brown"\ndistortion = [-0.3, 0, 0, 0]',
+        ),
+        ("camera.hfov_deg = 120", "camera.distortion", "-0.3"),
+    ),
+    (
+        ("cy = 287.5", 'cy = 287.5\nmodel = "brown"\ndistortion = [-5.0, 0, 0, 0]'),
+        ("camera.distortion", "-5.0", "two places", "700 px"),
+    ),
+    (("fx = 700.0", "fx = 700.0\nsigma = { focal = -0.1 }"), ("camera.sigma.focal", "0")),
+    (("fx = 700.0", "fx = 700.0\nsigma = { fx = 1.0 }"), ("camera.sigma", "fx")),
     (("confidence = 0.25", "confidence = 25"), ("detector.confidence",)),
     (("pixel_sigma = 3.0", "pixel_sigma = 0"), ("detector.pixel_sigma",)),
     (('0 = "person"', 'person = "0"'), ("detector.labels", "person")),
@@ -104,6 +138,7 @@ WRONG = [
     (("roll_deg = 0.0", "takeoff_alt_m = 90.0"), ("mount.takeoff_alt_m", "telemetry")),
     (("sigma_m = 1.0", "sigma_m = -1.0"), ("ground.sigma_m",)),
     (("[mount]", "[mount"), ("not TOML",)),
+    (("[mount]", "deep = " + "[" * 5000 + "]" * 5000 + "\n[mount]"), ("nested too deeply",)),
 ]
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from edge.accuracy import ce90_m, sigmas_m
 from edge.camera import Camera, Pose, PoseSigma, rays_enu
-from edge.georeference import Ground, Placed, footprint, place, place_many
+from edge.footprint import footprint
+from edge.georeference import Ground, Placed, place, place_many
 from edge.messages import encode
 from edge.terrain import Terrain
 

@@ -11,7 +11,7 @@ from edge.camera import Pose, enu_from_camera, pixels_from_enu
 from edge.config import DeviceConfig, load_device
 from edge.detector import Detection
 from edge.frames import Frame, Image
-from edge.hidden_feet import contact_sigma_px
+from edge.hidden_feet import hidden_below_px
 from edge.messages import Detection as Sent
 from edge.messages import UtcTime
 from edge.pipeline import Pipeline
@@ -157,12 +157,11 @@ def test_who_stands_behind_another_may_stand_nearer_than_it_looks() -> None:
     boxes = np.array(
         [[100.0, 100.0, 160.0, 300.0], [110.0, 90.0, 150.0, 270.0], [400.0, 90.0, 440.0, 270.0]]
     )
-    sigma_px = contact_sigma_px(boxes, 3.0)
-    assert sigma_px == pytest.approx((3.0, np.hypot(3.0, 30.0 / np.sqrt(3.0)), 3.0))
+    assert hidden_below_px(boxes) == pytest.approx((0.0, 30.0, 0.0))
 
 
 def test_no_boxes_hide_nothing() -> None:
-    assert contact_sigma_px(np.empty((0, 4)), 3.0).shape == (0,)
+    assert hidden_below_px(np.empty((0, 4))).shape == (0,)
 
 
 def test_an_occluded_box_is_placed_with_a_longer_error_than_one_in_the_open(
@@ -176,3 +175,27 @@ def test_an_occluded_box_is_placed_with_a_longer_error_than_one_in_the_open(
     )
     assert occluded.lat == alone.lat
     assert occluded.cov_m2[2] > 2.0 * alone.cov_m2[2]
+    assert occluded.cov_bias_m2 is not None
+    assert alone.cov_bias_m2 is not None
+    # Fifty pictures of it are no surer: what hides the feet hides them in all of them.
+    longer = np.subtract(occluded.cov_m2, alone.cov_m2)
+    assert np.subtract(occluded.cov_bias_m2, alone.cov_bias_m2) == pytest.approx(longer)
+    assert (
+        occluded.lat - 3.0 * np.sqrt(occluded.cov_bias_m2[2]) / M_PER_DEG < 22.5 + 17.0 / M_PER_DEG
+    )
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_what_a_side_of_the_picture_cuts_may_be_wider_than_it_looks(
+    low_mast: DeviceConfig, noon: UtcTime, side: str
+) -> None:
+    """Of a lorry that drives in, the middle of what is seen is metres from its own."""
+    x1, x2 = (0.0, 200.0) if side == "left" else (568.0, 768.0)
+    (cut,) = sent(low_mast, [Detection((x1, 250.0, x2, 400.0), "truck", 0.8, 1)], noon)
+    inside = Detection(
+        (x1 + (20.0 if side == "left" else -20.0), 250.0, x2, 400.0), "truck", 0.8, 1
+    )
+    (whole,) = sent(low_mast, [inside._replace(bbox_px=(100.0, 250.0, 300.0, 400.0))], noon)
+    assert cut.cov_bias_m2 is not None
+    metres_seen = (cut.cov_m2[0] - whole.cov_m2[0]) ** 0.5
+    assert metres_seen == pytest.approx(100.0 / 886.0 * 16.0, rel=0.5), "half of what is seen"

@@ -28,7 +28,7 @@ from edge.messages import (
     encode,
 )
 from edge.onvif import topics
-from edge.onvif_bridge import TURNING, UNCLEAR, OnvifBridge, run_bridge
+from edge.onvif_bridge import ELSEWHERE, TURNING, UNCLEAR, UNREAD, OnvifBridge, run_bridge
 from edge.onvif_objects import IMPOSSIBLE_LIKELIHOOD, NO_BOX, NO_CLASS, OUTSIDE, PART, WEAK
 from edge.pipeline import Pipeline
 from edge.publisher import BrokerAddress, FilePublisher, MqttPublisher
@@ -213,7 +213,8 @@ def test_nothing_about_a_face_a_body_or_a_plate_leaves_the_bridge(
         out.publish(message)
     out.close(0.0)
     assert bridge.counts.personal == dict.fromkeys(personal, 1)
-    assert bridge.counts.refused == 3
+    assert bridge.counts.refused == 1
+    assert bridge.counts.left_out[UNREAD] == 1  # the other came at the same time, as empty
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     said = b"".join(encode(message) for message in told) + encode(bridge.counts)
     for value in PERSONAL:
@@ -255,6 +256,49 @@ def test_a_turning_camera_says_nothing(take, bridge: OnvifBridge) -> None:
     turning = frame(thing()) | {"PTZStatus": {"MoveStatus": {"PanTilt": "MOVING"}}}
     assert take(turning) == []
     assert bridge.counts.left_out == {TURNING: 1}
+
+
+def position(pan: float, tilt: float = 0.0, zoom: float = 0.0, **move: str) -> dict[str, Any]:
+    return {
+        "Position": {"PanTilt": {"@x": pan, "@y": tilt}, "Zoom": {"@x": zoom}},
+        "MoveStatus": {"PanTilt": "IDLE", "Zoom": "IDLE"} | move,
+    }
+
+
+@pytest.mark.parametrize("elsewhere", [(0.3,), (0.1, 0.01), (0.1, 0.0, 0.5)])
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_camera_that_rests_elsewhere_says_nothing(
+    write_device: WriteDevice,
+    noon: UtcTime,
+    elsewhere: tuple[float, ...],
+    declared: bool,  # noqa: FBT001
+) -> None:
+    """Turned by a guard and left there, it would place people with the pose of before."""
+    source = f"{ONVIF[1]}\nonvif_home = [0.1, 0.0, 0.0]" if declared else ONVIF[1]
+    bridge = OnvifBridge(load_device(write_device((ONVIF[0], source), LABELS)), boot_id="b")
+    for second, ptz in enumerate((position(0.1), position(*elsewhere), position(0.1005))):
+        at = f"2026-03-14T12:00:0{second}Z"
+        told = bridge.take(Heard(TOPIC, payload(frame(thing(), at=at) | {"PTZStatus": ptz}), noon))
+        assert len(told) == (ptz["Position"]["PanTilt"]["@x"] < 0.11 and second != 1)
+    assert bridge.counts.left_out == {ELSEWHERE: 1}
+
+
+def test_a_head_that_does_not_know_is_believed_only_with_a_position(
+    take, bridge: OnvifBridge
+) -> None:
+    lost = {"MoveStatus": {"PanTilt": "UNKNOWN"}}
+    assert take(frame(thing()) | {"PTZStatus": lost}) == []
+    known = position(0.1, PanTilt="UNKNOWN")
+    assert len(take(frame(thing(), at="2026-03-14T12:00:01Z") | {"PTZStatus": known})) == 1
+    assert bridge.counts.left_out == {TURNING: 1}
+
+
+def test_objects_of_one_instant_in_two_messages_are_all_told(take, bridge: OnvifBridge) -> None:
+    one, other = (take(frame(thing(number))) for number in (1, 2))
+    assert len(one) == len(other) == 1
+    assert one[0].message_id != other[0].message_id
+    assert take(frame(thing(2))) == []
+    assert bridge.counts.repeated == 1
 
 
 def test_a_geo_location_without_an_error_is_counted_and_not_used(
@@ -445,6 +489,24 @@ def subscriber(url: str) -> MqttSubscriber:
     return MqttSubscriber(
         url, topics("MyDevice", None), client_id="bridge", clock=UtcTime.read_clock
     )
+
+
+def test_what_waits_is_bounded_in_bytes_too(nats_broker: str, monkeypatch) -> None:
+    """Ten thousand of the largest messages were 10 GB."""
+    monkeypatch.setattr("edge.subscriber.MOST_WAITING_BYTES", 1000)
+    with at_broker(nats_broker) as broker:
+        source = subscriber(nats_broker)
+        assert source.wait_until_listening(10.0)
+        for content in (*(bytes([number]) * 400 for number in range(5)), b"last"):
+            broker.say(content)
+        with source._changed:
+            assert source._changed.wait_for(
+                lambda: source._waiting and source._waiting[-1].payload == b"last", 10.0
+            )
+        kept = iter(source)
+        assert [next(kept).payload for _ in range(3)] == [b"\3" * 400, b"\4" * 400, b"last"]
+        assert source.overflowed == 3
+        source.close()
 
 
 def test_a_camera_s_json_goes_in_and_our_detections_come_out(

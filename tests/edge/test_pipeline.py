@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edge.camera import Pose
 from edge.config import DeviceConfig, load_device
@@ -24,7 +25,8 @@ from edge.messages import (
     decode,
     encode,
 )
-from edge.pipeline import Pipeline, RunSummary, run
+from edge.pipeline import LOST_DEG, Pipeline, RunSummary, run
+from edge.scene import SceneHealth
 from edge.teller import AT_HORIZON, TOO_MANY
 
 
@@ -97,6 +99,17 @@ def picture(width: int = 768, height: int = 576) -> Image:
 
 
 WALKER = box(300.0, 200.0, 340.0, 300.0)
+
+
+class Watched:
+    """A scene watch that has come to a verdict."""
+
+    def __init__(self, scene: Scene, off_deg: float | None, at: UtcTime) -> None:
+        self.health = SceneHealth(scene, "by script", at)
+        self.off_deg = off_deg
+
+    def see(self, image: Image, at: UtcTime) -> None:
+        """Keep the verdict."""
 
 
 @pytest.fixture
@@ -354,3 +367,28 @@ def test_a_dead_camera_is_reported_and_does_not_hold_up_the_end(
     assert sink.statuses[0].frame_age_s is None
     assert sink.statuses[0].fps == 0.0
     assert sink.messages == []
+
+
+@pytest.mark.parametrize(("off_deg", "claimed_deg"), [(1.5, 1.5), (None, LOST_DEG)])
+def test_a_camera_that_was_knocked_claims_less_and_loses_nobody(
+    device: DeviceConfig, frame: Frame, off_deg: float | None, claimed_deg: float
+) -> None:
+    """It went on claiming metres, with a pose that was no longer true."""
+    car = WALKER._replace(label="car")  # whose height says nothing
+    pipeline = Pipeline(device, Sees([car]), boot_id="b1")
+    (before,) = pipeline.message(frame).detections
+    pipeline._watch = Watched(Scene.MOVED, off_deg, frame.captured_at)
+    (moved,) = pipeline.message(frame).detections
+    sigma = device.pose_sigma
+    turned = sigma._replace(
+        **{name: np.hypot(getattr(sigma, name), claimed_deg) for name in sigma._fields[2:]}
+    )
+    (expected,) = (
+        Pipeline(replace(device, pose_sigma=turned), Sees([car]), boot_id="b1")
+        .message(frame)
+        .detections
+    )
+    assert moved == expected
+    assert moved.cov_m2[0] + moved.cov_m2[2] > before.cov_m2[0] + before.cov_m2[2]
+    pipeline._watch = Watched(Scene.CLEAR, None, frame.captured_at)
+    assert pipeline.message(frame).detections == (before,)

@@ -12,7 +12,8 @@ import shapely
 
 from edge.command import main
 from edge.config import load_device
-from edge.survey import RANGES_M, features, sights, summary
+from edge.messages import RefusedError
+from edge.survey import RANGES_M, features, locate, sights, summary
 
 LAT, LON = 22.5, 104.0
 CHI2_90 = -2.0 * np.log(0.1)  # two degrees of freedom
@@ -109,6 +110,25 @@ def test_past_the_models_end_the_ground_is_unknown(
     config = load_device(write_device(*NORTH, on_hills(dem)))
     why = {sight.range_m: sight.unseen for sight in sights(config)}
     assert (why[200.0], why[500.0]) == (None, "no_ground")
+
+
+def test_a_fisheye_says_how_much_more_than_half_a_turn_it_sees(write_device: WriteDevice) -> None:
+    """The angle between its outer rays is less than half a turn: it said 0.0 and the like."""
+    wide = ("fx = 700.0\nfy = 700.0", 'hfov_deg = 220.0\nmodel = "fisheye"')
+    said = summary(load_device(write_device(wide)))["camera"]
+    assert (said["hfov_deg"], said["described_share"]) == (220.0, 1.0)
+
+
+def test_a_lens_that_is_described_in_part_says_which_part(write_device: WriteDevice) -> None:
+    """Of the corners, where the polynomial folds, nothing is said, and it is told."""
+    bent = ("cy = 287.5", 'cy = 287.5\nmodel = "brown"\ndistortion = [-1.2, 0, 0, 0]')
+    config = load_device(write_device(bent))
+    said = summary(config)["camera"]
+    assert 0.3 < said["described_share"] < 0.6
+    assert said["hfov_deg"] is None
+    with pytest.raises(RefusedError, match="two places"):
+        locate(config, 767.0, 575.0)
+    assert locate(config, 383.5, 287.5)["slant_m"] == pytest.approx(18.9, abs=0.1)
 
 
 def test_the_drawing_goes_on_a_map_page(write_device: WriteDevice, tmp_path: Path) -> None:

@@ -66,6 +66,11 @@ def make_ts() -> Callable[..., bytes]:
     return transport_stream
 
 
+@pytest.fixture(scope="session")
+def make_programmes() -> Callable[..., bytes]:
+    return programmes
+
+
 def mavlink_log(
     flight: list[Sample],
     *,
@@ -177,8 +182,33 @@ def transport_stream(
     return out
 
 
-def section(table: int, body: bytes) -> bytes:
-    rest = b"\x00\x01\xc1\x00\x00" + body
+def programmes(
+    streams: list[tuple[int, int, int, list[tuple[float, bytes]]]],
+) -> bytes:
+    """Write a transport stream of (programme, stream type, PID, [(seconds, payload), …])."""
+    numbers = sorted({programme for programme, *_ in streams})
+    named = b"".join(
+        programme.to_bytes(2, "big") + (0xE000 | programme).to_bytes(2, "big")
+        for programme in numbers
+    )
+    counters: dict[int, int] = {}
+    out = packets(0, section(0, named), counters, table=True)
+    for programme in numbers:
+        body = b"\xe1\x00\xf0\x00" + b"".join(
+            bytes((kind,)) + (0xE000 | pid).to_bytes(2, "big") + b"\xf0\x00"
+            for of, kind, pid, _ in streams
+            if of == programme
+        )
+        table = section(2, body, number=programme)
+        out += packets(programme, table, counters, table=True)
+    timed = [(at_s, pid, payload) for *_, pid, payloads in streams for at_s, payload in payloads]
+    for at_s, pid, payload in sorted(timed):
+        out += packets(pid, pes(0xBD, at_s, payload), counters)
+    return out
+
+
+def section(table: int, body: bytes, *, number: int = 1) -> bytes:
+    rest = number.to_bytes(2, "big") + b"\xc1\x00\x00" + body
     head = bytes((table,)) + (0xB000 | (len(rest) + 4)).to_bytes(2, "big")
     return head + rest + crc32_mpeg(head + rest).to_bytes(4, "big")
 

@@ -56,6 +56,38 @@ def test_gimbal_and_heights_of_the_newest_model(dji) -> None:
     assert (first.alt_msl_m, first.rel_alt_m) == (-124.744, 5.4)
 
 
+def test_a_height_by_the_air_s_pressure_is_as_unsure_as_it_is(dji) -> None:
+    """This flight over the Dutch coast says 125 m below the sea, and nothing doubted it."""
+    assert dji("embed_Avata360_clip.SRT").samples[0].alt_sigma_m == 50.0
+
+
+@pytest.mark.parametrize(
+    ("said", "zoom", "focal"),
+    [
+        ("[focal_len: 28.00] [dzoom_ratio: 1.00]", 1.0, 28.0),
+        ("[dzoom_ratio: 10000, delta:0] [focal_len : 240]", 1.0, 240.0),
+        ("[dzoom_ratio: 40000, delta:0]", 4.0, None),
+        ("[dzoom_ratio: 2.50]", 2.5, None),
+        ("[dzoom_ratio: 0]", None, None),
+        ("", None, None),
+    ],
+)
+def test_the_zoom_is_read_in_either_way_of_writing_it(said, zoom, focal) -> None:
+    text = (
+        f"1\n00:00:00,000 --> 00:00:01,000\n[latitude: 22.5] [longitude: 104.0] {said} </font>\n"
+    )
+    (sample,) = parse_telemetry(text.encode(), Path("a.SRT")).samples
+    assert (sample.zoom, sample.focal) == (zoom, focal)
+
+
+def test_a_megabyte_of_letters_is_read_at_once() -> None:
+    """Sixty thousand letters took over 20 s, and four times that for twice as many."""
+    text = (
+        "1\n00:00:00,000 --> 00:00:01,000\n[latitude: 22.5] [longitude: 104.0] " + "a" * 1_000_000
+    )
+    assert len(parse_telemetry(text.encode(), Path("a.SRT")).samples) == 1
+
+
 def test_a_phantom_tells_its_gimbal_as_pitch_roll_yaw_and_no_height_above_the_sea(dji) -> None:
     first = dji("parser_p4_rtk.SRT").samples[0]
     assert (first.pitch_deg, first.roll_deg, first.yaw_deg) == (-24.4, 0.0, 110.4)

@@ -18,7 +18,7 @@ from edge.telemetry import Sample, Telemetry, TelemetryError, mpegts, parse_tele
 from edge.telemetry.dji_srt import read_srt
 from edge.telemetry.mavlink import read_tlog
 from edge.telemetry.misb import read_klv, read_ts
-from edge.telemetry.samples import in_order
+from edge.telemetry.order import in_order
 from edge.telemetry.table import read_table, write_table
 
 CASES = int(os.environ.get("TUANBIEN_FUZZ_CASES", "500"))
@@ -111,7 +111,7 @@ def test_transport_streams(run_cases, klv_in_ts) -> None:
 
 
 def test_mavlink(run_cases, tlog) -> None:
-    run_cases(lambda data: read_tlog(data, Counter()), [tlog[:MOST_BYTES]])
+    run_cases(lambda data: read_tlog(data, Counter())[0], [tlog[:MOST_BYTES]])
 
 
 def test_tables(run_cases, flight) -> None:
@@ -143,7 +143,7 @@ def test_files_of_no_known_kind(run_cases, bare_klv, klv_in_ts, tlog, flight, mo
 def test_plain_noise(data) -> None:
     mpegts.klv_payloads(data, Counter())
     check(read_klv(data, Counter())[0])
-    check(read_tlog(data, Counter()))
+    check(read_tlog(data, Counter())[0])
     try:
         check(parse_telemetry(data, Path("log")).samples)
     except TelemetryError:

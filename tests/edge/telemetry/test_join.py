@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edge.camera import Pose, enu_from_camera
 from edge.telemetry import Mounting, Quality, Sample, Telemetry
 from edge.telemetry.attitude import angles, between, rotations, turned
-from edge.telemetry.samples import in_order
+from edge.telemetry.order import in_order
 
 whole_turn = st.floats(0.0, 360.0)
 tilt = st.floats(-89.0, 89.0)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from edge.telemetry import Quality, TelemetryError, parse_telemetry
-from edge.telemetry.mavlink import BAD_CHECKSUM, OUT_OF_STEP, read_tlog
+from edge.telemetry.mavlink import read_tlog
+from edge.telemetry.mavlink_frames import BAD_CHECKSUM, OUT_OF_STEP
 
 
 def test_a_flight_is_read_as_it_was_flown(flight, tlog) -> None:
@@ -27,7 +28,7 @@ def test_a_flight_is_read_as_it_was_flown(flight, tlog) -> None:
 
 def test_a_gimbal_that_counts_from_the_nose_is_turned_by_the_heading(flight, make_tlog) -> None:
     data = make_tlog(flight, from_nose_deg=70.0)
-    samples = read_tlog(data, Counter())
+    samples = read_tlog(data, Counter())[0]
     yaw_deg = [sample.yaw_deg for sample in samples]
     flown_deg = [sample.yaw_deg for sample in flight]
     off = (np.array(yaw_deg) - np.array(flown_deg) + 180.0) % 360.0 - 180.0
@@ -37,7 +38,7 @@ def test_a_gimbal_that_counts_from_the_nose_is_turned_by_the_heading(flight, mak
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_without_a_gimbal_nobody_says_where_the_camera_looks(flight, make_tlog, version) -> None:
-    samples = read_tlog(make_tlog(flight, version=version, gimbal=False), Counter())
+    samples = read_tlog(make_tlog(flight, version=version, gimbal=False), Counter())[0]
     log = parse_telemetry(make_tlog(flight, version=version, gimbal=False), Path("f.tlog"))
     assert len(samples) == len(flight)
     assert {sample.quality for sample in log.samples} == {Quality.NO_GIMBAL}
@@ -45,19 +46,19 @@ def test_without_a_gimbal_nobody_says_where_the_camera_looks(flight, make_tlog, 
 
 def test_signed_frames_are_read(flight, make_tlog) -> None:
     skipped: Counter[str] = Counter()
-    assert len(read_tlog(make_tlog(flight, signed=True), skipped)) == len(flight)
+    assert len(read_tlog(make_tlog(flight, signed=True), skipped)[0]) == len(flight)
     assert not +skipped
 
 
 def test_angles_that_stopped_coming_are_not_carried_on(flight, make_tlog) -> None:
     data = make_tlog(flight[:1]) + make_tlog(flight[4:], gimbal=False)
-    qualities = [sample.yaw_deg is None for sample in read_tlog(data, Counter())]
+    qualities = [sample.yaw_deg is None for sample in read_tlog(data, Counter())[0]]
     assert qualities == [False] + [True] * (len(flight) - 4)
 
 
 def test_damage_costs_the_frames_it_hits(flight, tlog) -> None:
     skipped: Counter[str] = Counter()
-    assert len(read_tlog(tlog[:5000] + tlog[5013:], skipped)) >= len(flight) - 2
+    assert len(read_tlog(tlog[:5000] + tlog[5013:], skipped)[0]) >= len(flight) - 2
     assert skipped[OUT_OF_STEP] == 1
 
 
@@ -65,7 +66,7 @@ def test_a_wrong_checksum_is_counted(flight, make_tlog) -> None:
     data = bytearray(make_tlog(flight[:2], gimbal=False))
     data[-5] ^= 1
     skipped: Counter[str] = Counter()
-    assert len(read_tlog(bytes(data), skipped)) == 1
+    assert len(read_tlog(bytes(data), skipped)[0]) == 1
     assert skipped[BAD_CHECKSUM] == 1
 
 

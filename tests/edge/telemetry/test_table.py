@@ -81,6 +81,37 @@ def test_instants_alone_tell_the_media_time() -> None:
     assert skipped == {NO_TIME: 1}
 
 
+def test_a_stray_quotation_mark_spoils_its_own_row_only() -> None:
+    """As CSV at large, one swallowed 995 of a thousand rows, counted as one."""
+    lines = [f"{second},22.5,104.0" for second in range(1000)]
+    lines[5] = '5,"22.5,104.0x'
+    skipped: Counter[str] = Counter()
+    found = read_table("\n".join(("media_time_s,lat,lon", *lines)), skipped, name="t.csv")
+    assert len(found) == 999
+    assert skipped == {BAD_ROW: 1}
+
+
+def test_a_row_with_the_clock_alone_is_timed_by_the_last_row_with_both() -> None:
+    text = (
+        "media_time_s,captured_at\n,2026-03-14T12:00:00Z\n100.0,2026-03-14T12:00:01Z\n"
+        ",2026-03-14T12:00:03.5Z\n"
+    )
+    skipped: Counter[str] = Counter()
+    found = read_table(text, skipped, name="t.csv")
+    assert [(row.media_time_s, row.timed_by_clock) for row in found] == [
+        (100.0, False),
+        (102.5, True),
+    ]
+    assert skipped == {NO_TIME: 1}
+
+
+@pytest.mark.parametrize("field", ["1_04", "\uff11\uff10\uff14", "0x68", "1e999"])
+def test_only_plain_numbers_are_numbers(field) -> None:
+    skipped: Counter[str] = Counter()
+    assert read_table(f"media_time_s,lon\n1.0,{field}\n", skipped, name="t.csv") == []
+    assert skipped == {BAD_ROW: 1}
+
+
 def test_a_missing_field_is_unknown_never_zero() -> None:
     text = ",".join(COLUMNS) + "\n0,,22.5,104.0,1000,,,,,,\n"
     (sample,) = read_table(text, Counter(), name="log.csv")
