@@ -68,6 +68,15 @@ class Camera(NamedTuple):
             focal_sigma=max(self.focal_sigma, HFOV_SIGMA),
         )
 
+    def enlarged(self, times: float) -> "Camera":
+        """Return the camera at a digital zoom: a part of its picture, so many times larger."""
+        return self._replace(
+            fx_px=self.fx_px * times,
+            fy_px=self.fy_px * times,
+            cx_px=(self.cx_px - (self.width_px - 1) / 2.0) * times + (self.width_px - 1) / 2.0,
+            cy_px=(self.cy_px - (self.height_px - 1) / 2.0) * times + (self.height_px - 1) / 2.0,
+        )
+
 
 class Pose(NamedTuple):
     """Where the lens is (WGS 84, height above the ellipsoid) and where it looks."""

@@ -21,7 +21,8 @@ from edge.calibration.command import run as run_calibration
 from edge.calibration.landmarks import LEAST_SIGMA_PX, MOST_SIGMA_M, MOST_SIGMA_PX
 from edge.config import DeviceConfig, load_device
 from edge.detector import YoloDetector
-from edge.frames import Clock, LiveSource, open_source
+from edge.doubts import doubts
+from edge.frames import Clock, LiveSource, film_length_s, open_source
 from edge.messages import RefusedError, UtcTime, encode, to_builtins
 from edge.onvif import topics
 from edge.onvif_bridge import OnvifBridge, run_bridge
@@ -256,15 +257,19 @@ def _refuse_missed(config: DeviceConfig, missed: int, stop: threading.Event) -> 
 
 def _check(arguments: argparse.Namespace) -> int:
     config = load_device(arguments.device)
-    said = summary(config)
+    said, film_s = summary(config), None
     if arguments.geojson is not None:
         _write(arguments.geojson, encode(features(config)))
     try:
         if not arguments.no_video and config.source.onvif is None:
             said["picture"] = _look(config)
+            film_s = film_length_s(config.source, base=config.base)
     finally:
         # The errors at each distance are worth knowing before the camera hangs there.
+        said["doubts"] = doubts(config, said, film_s=film_s)
         print(encode(said).decode())
+        for doubt in said["doubts"]:
+            _say(f"{config.path}: doubtful: {doubt}")
     return 0
 
 

@@ -35,6 +35,7 @@ from edge.telemetry import Telemetry
 
 _UNKNOWN: Final = PoseSigma(math.inf, math.inf, math.inf, math.inf, math.inf)
 _HALF_TURN: Final = 180.0
+_POLE_DEG: Final = 90.0
 # Of the picture's sides: within it a lens must be described, or it is not the right description.
 _MIDDLE: Final = 0.5
 _COEFFICIENTS: Final = {"brown": (4, 5), "fisheye": (4,)}
@@ -76,7 +77,19 @@ class DeviceConfig(Struct, frozen=True, kw_only=True):
     @property
     def drift(self) -> Drift:
         """What the lens does at `pose` in one sigma of the flight's time."""
-        return NO_DRIFT if self.flight is None else self.flight.middle_drift(self.time_sigma_s)
+        return NO_DRIFT if self.flight is None else self.flight.middle().drift(self.time_sigma_s)
+
+    @property
+    def camera_there(self) -> Camera:
+        """The camera at `pose`, zoomed as the flight's log says."""
+        return self.camera if self.flight is None else self.flight.middle().camera(self.camera)
+
+    @property
+    def sigma_there(self) -> PoseSigma:
+        """One sigma of `pose`, with what the log's own heights are off."""
+        if self.flight is None:
+            return self.pose_sigma
+        return self.flight.middle().widened(self.pose_sigma)
 
 
 def load_device(path: Path) -> DeviceConfig:
@@ -112,6 +125,7 @@ def read_device_file(path: Path) -> DeviceFile:
         raise DeviceConfigError(msg) from error
     try:
         _refuse_unmeasurable(tables, "$")
+        _refuse_swapped(tables.get("mount"))
         file = msgspec.convert(tables, DeviceFile)
         _check_camera(file.camera)
     except (ValueError, msgspec.ValidationError) as error:
@@ -257,6 +271,17 @@ def _check_labels(labels: Mapping[str, str] | None, *, by_name: bool) -> None:
         if not by_name and not (number.isascii() and number.isdigit()):
             msg = f"detector.labels: {number!r} is not a class number"
             raise ValueError(msg)
+
+
+def _refuse_swapped(mount: object) -> None:
+    """Say what a latitude beyond the pole most likely is."""
+    if not isinstance(mount, dict):
+        return
+    lat, lon = mount.get("lat"), mount.get("lon")
+    if isinstance(lat, int | float) and isinstance(lon, int | float) and abs(lat) > _POLE_DEG:
+        hint = "; are lat and lon swapped?" if abs(lon) <= _POLE_DEG else ""
+        msg = f"mount.lat = {lat:g} is no latitude{hint}"
+        raise ValueError(msg)
 
 
 def _refuse_unmeasurable(value: object, where: str) -> None:

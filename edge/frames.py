@@ -118,6 +118,16 @@ def open_source(  # noqa: PLR0913 - one place where every kind of source is made
     )
 
 
+def film_length_s(config: SourceConfig, *, base: Path) -> float | None:
+    """Return how long a video file says that it is; None of all else, and where it does not."""
+    if not isinstance(config.video, str) or not (base / config.video).is_file():
+        return None
+    capture = cv2.VideoCapture(str(base / config.video), cv2.CAP_FFMPEG)
+    frames, fps = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return float(frames / fps) if frames > 0.0 and fps > 0.0 else None
+
+
 class Recording(Protocol):
     """Pictures with their media time."""
 

@@ -50,7 +50,7 @@ def locate(config: DeviceConfig, u: float, v: float) -> dict[str, Any]:
         RefusedError: It lies outside the picture, or at or above the horizon.
     """
     _check_posed(config)
-    camera = config.camera
+    camera = config.camera_there
     pixels = np.array([[u, v]])
     if not in_picture(pixels, camera)[0]:
         msg = (
@@ -66,7 +66,8 @@ def locate(config: DeviceConfig, u: float, v: float) -> dict[str, Any]:
         raise RefusedError(msg)
     placed = _place_one(config, pixels)
     if placed is None:
-        msg = f"{config.path}: pixel ({u:g}, {v:g}) looks at or above the horizon"
+        why = view_of(config).why_nowhere()
+        msg = f"{config.path}: pixel ({u:g}, {v:g}) has no place: it is {why}"
         raise RefusedError(msg)
     return {
         "lat": placed.lat,
@@ -96,7 +97,7 @@ def sights(config: DeviceConfig) -> list[Sight]:
 def _sight(config: DeviceConfig, range_m: float) -> Sight:
     if config.plane is not None:
         return _sight_on_plane(config, config.plane, range_m)
-    camera, pose = config.camera, config.pose
+    camera, pose = config.camera_there, config.pose
     heading = np.radians(pose.yaw_deg)
     lat, lon, _ = pymap3d.enu2geodetic(
         np.sin(heading) * range_m, np.cos(heading) * range_m, 0.0, pose.lat, pose.lon, pose.alt_m
@@ -119,9 +120,9 @@ def _sight(config: DeviceConfig, range_m: float) -> Sight:
 def _sight_on_plane(config: DeviceConfig, plane: GroundHomography, range_m: float) -> Sight:
     heading = np.radians(config.pose.yaw_deg)
     ahead_m = np.array((np.sin(heading), np.cos(heading))) * range_m
-    there = (lens_of(config.camera, plane).foot_m + ahead_m)[None, :]
-    pixels, in_front = seen_at(there, config.camera, plane)
-    if not (in_front[0] and in_picture(pixels, config.camera)[0]):
+    there = (lens_of(config.camera_there, plane).foot_m + ahead_m)[None, :]
+    pixels, in_front = seen_at(there, config.camera_there, plane)
+    if not (in_front[0] and in_picture(pixels, config.camera_there)[0]):
         return Sight(range_m, None, None, "outside")
     placed = _place_one(config, pixels)
     if placed is None:
@@ -150,11 +151,11 @@ def summary(config: DeviceConfig) -> dict[str, Any]:
         **_source(config.source),
         "telemetry": None if config.flight is None else _flight(config.flight),
         "detector": config.detector,
-        "camera": _camera(config.camera),
+        "camera": _camera(config.camera_there),
         "pose": None if config.plane else pose._asdict(),
         "pose_sigma": None
         if config.plane
-        else config.pose_sigma._asdict() | {"time_s": config.time_sigma_s},
+        else config.sigma_there._asdict() | {"time_s": config.time_sigma_s},
         "ground": {
             "method": _method(config),
             "alt_m": under_alt_m,  # below the lens
@@ -190,7 +191,7 @@ def _lens_alt_m(config: DeviceConfig) -> float:
     """Return the lens' height; of a homography, what that and the focal length come to."""
     if config.plane is None:
         return config.pose.alt_m
-    return config.plane.alt_m + lens_of(config.camera, config.plane).height_m
+    return config.plane.alt_m + lens_of(config.camera_there, config.plane).height_m
 
 
 def _camera(camera: Camera) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from edge.view import View, view_from
 
 VERSION: Final = version("tuanbien")
 BEFORE_FIRST: Final = "before_first_frame"
-AT_HORIZON: Final = "at or above the horizon"
 TOO_MANY: Final = "more than a message holds"
 # At some 400 bytes each, well within the contract's 256 KiB.
 MOST_DETECTIONS: Final = 400
@@ -66,7 +65,9 @@ class Teller:
         placed: list[Placed | None] = [None] * len(boxes)
         if self.unposed is None:
             placed = place_boxes(boxes, self._view(), size_px=size_px)
-        self.dropped[self.unposed or AT_HORIZON] += placed.count(None)
+        nowhere = placed.count(None)
+        if nowhere:
+            self.dropped[self.unposed or self._view().why_nowhere()] += nowhere
         message = DetectionsMessage(
             v=1,
             message_id=message_id or derived_id(self._config, self._boot_id, f"{self._seq}"),
@@ -120,8 +121,7 @@ class Teller:
             self.pose = self.pose._replace(lat=flown.lat, lon=flown.lon)
         if self.unposed is not None:
             self.frames_unposed[self.unposed] += 1
-        if flown.hfov_deg is not None:
-            self.camera = self._config.camera.zoomed(flown.hfov_deg)
+        self.camera = flown.camera(self._config.camera)
 
     def _view(self) -> View:
         return view_from(

@@ -10,7 +10,7 @@ from edge.camera import BoolArray, Camera, FloatArray, Pose, PoseSigma
 from edge.config import DeviceConfig
 from edge.footprint import FOOTPRINT_DEG, footprint, ring_of
 from edge.georeference import Placed, place
-from edge.ground import GroundModel
+from edge.ground import Ground, GroundModel
 from edge.hidden_feet import place_cut, plus_line
 from edge.messages import CovM2, Polygon
 from edge.motion import NO_DRIFT, Drift
@@ -18,6 +18,10 @@ from edge.plane import GroundHomography, OnPlane, lens_of, on_plane
 from edge.stature import weigh_height
 
 HOMOGRAPHY: Final = "homography"
+# Why a pixel has no place.
+AT_HORIZON: Final = "at or above the horizon"
+NO_GROUND: Final = "in the sky, or beyond what the elevation model knows"
+LENS_BELOW: Final = "seen by a lens that is not above the ground"
 _FOOTPRINT_COLUMNS: Final = 65
 _FOOTPRINT_ROWS: Final = 129
 _LEAST_CORNERS: Final = 3
@@ -59,6 +63,10 @@ class View(Protocol):
 
     def footprint(self) -> Polygon | None:
         """Outline the ground that the picture shows."""
+        ...
+
+    def why_nowhere(self) -> str:
+        """Say why what has no place has none."""
         ...
 
 
@@ -126,6 +134,13 @@ class PosedView(NamedTuple):
         """Outline the ground that the picture shows."""
         return footprint(self.camera, self.pose, self.ground)
 
+    def why_nowhere(self) -> str:
+        """Say why what has no place has none: a lens below the ground sees the sky everywhere."""
+        if isinstance(self.ground, Ground):
+            return LENS_BELOW if self.pose.alt_m <= self.ground.alt_m else AT_HORIZON
+        (under_m,) = self.ground.alt_m_at(lat=[self.pose.lat], lon=[self.pose.lon])
+        return LENS_BELOW if self.pose.alt_m <= under_m else NO_GROUND
+
 
 class PlaneView(NamedTuple):
     """Flat ground as a homography shows it; where the lens is, nobody measured."""
@@ -183,6 +198,10 @@ class PlaneView(NamedTuple):
         lat, lon = self._geodetic(seen[np.asarray(corners).ravel()])
         return ring_of(lat=lat, lon=lon)
 
+    def why_nowhere(self) -> str:
+        """Say why what has no place has none."""
+        return AT_HORIZON
+
     def _met(self, pixels_uv: FloatArray, sigma_px: float | FloatArray) -> OnPlane:
         return on_plane(pixels_uv, self.camera, self.plane, pixel_sigma_px=sigma_px)
 
@@ -214,9 +233,9 @@ def view_of(config: DeviceConfig) -> View:
     """Return what a device's pixels are placed by, as its file says: at the middle of a flight."""
     return view_from(
         config,
-        camera=config.camera,
+        camera=config.camera_there,
         pose=config.pose,
-        sigma=config.pose_sigma,
+        sigma=config.sigma_there,
         drift=config.drift,
     )
 

@@ -11,14 +11,16 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from edge.camera import Pose, PoseSigma
-from edge.motion import NO_DRIFT, STILL, Drift, Motion
+from edge.camera import Camera, Pose, PoseSigma
+from edge.motion import STILL, Drift, Motion
 from edge.telemetry.attitude import between, short_way, turned
 from edge.telemetry.rates import Rates
 from edge.telemetry.samples import Quality, Sample, TelemetryError
+from edge.telemetry.zoom import with_zoom
 
 # Between samples further apart than this nobody knows what the drone did.
 LONGEST_GAP_S: Final = 2.5
+ANGLES: Final = ("yaw_deg", "pitch_deg", "roll_deg")
 # So far beyond the ends the nearest sample holds; never longer than the log's own beat.
 LONGEST_HOLD_S: Final = 1.0
 # One sigma of how a drone and its gimbal speed up and slow down between samples, unseen.
@@ -40,6 +42,14 @@ class PoseAt(NamedTuple):
     motion: Motion = STILL
     held_s: float = 0.0  # so long before the first or after the last sample, whose pose this is
     unseen_s2: float = 0.0  # what an acceleration between the samples is worth, m per m/s^2
+    alt_sigma_m: float = 0.0  # of the log's own height, beside the device file's
+    zoom: float | None = None  # digital
+
+    def camera(self, described: Camera) -> Camera:
+        """Return the device file's camera as the log says that it saw."""
+        if self.hfov_deg is not None:
+            return described.zoomed(self.hfov_deg)
+        return described if self.zoom is None else described.enlarged(self.zoom)
 
     def drift(self, sigma_s: float) -> Drift:
         """Return what the lens does in one sigma of the join's time."""
@@ -47,10 +57,11 @@ class PoseAt(NamedTuple):
 
     def widened(self, sigma: PoseSigma) -> PoseSigma:
         """Return the errors of the log's pose with those of telling it between samples."""
-        if self.unseen_s2 == 0.0:
+        if self.unseen_s2 == 0.0 and self.alt_sigma_m == 0.0:
             return sigma
         moved_m, turned_deg = UNSEEN_MPS2 * self.unseen_s2, UNSEEN_DEGPS2 * self.unseen_s2
-        unseen = moved_m, moved_m, turned_deg, turned_deg, turned_deg
+        raised_m = float(np.hypot(moved_m, self.alt_sigma_m))
+        unseen = moved_m, raised_m, turned_deg, turned_deg, turned_deg
         return PoseSigma(*np.hypot(sigma, unseen).tolist())
 
     @property
@@ -114,12 +125,22 @@ class Telemetry:
 
     def mounted(self, mounting: Mounting) -> "Telemetry":
         """Return the log as the device file reads it: offset, fixed angles, take-off height."""
-        samples = tuple(_mounted(sample, mounting) for sample in self.samples)
+        carried = tuple(
+            any(getattr(sample, name) is not None for sample in self.samples) for name in ANGLES
+        )
+        samples = tuple(_mounted(sample, mounting, carried) for sample in with_zoom(self.samples))
         return Telemetry(self.path, self.format, samples, self.skipped, self.notes)
 
     def counts(self) -> dict[str, int]:
         """Return how many samples there are of each quality."""
         return dict(Counter(str(sample.quality) for sample in self.samples))
+
+    def middle(self) -> PoseAt:
+        """Return where `middle_pose` stands, with its zoom and its errors."""
+        if self._middle is None:
+            return PoseAt(Quality.NO_POSITION)
+        motion = self._rates.at(self._middle.media_time_s)
+        return _held(self._middle)._replace(motion=motion)
 
     def middle_pose(self) -> Pose:
         """Return the pose in the middle of those that are whole; without any, level at a place.
@@ -136,12 +157,6 @@ class Telemetry:
             msg = f"{self.path} never says where the drone was"
             raise TelemetryError(msg)
         return Pose(placed.lat, placed.lon, placed.alt_m or 0.0, 0.0, 0.0, 0.0)
-
-    def middle_drift(self, sigma_s: float) -> Drift:
-        """Return what the lens does in one sigma of the time where `middle_pose` is."""
-        if self._middle is None:
-            return NO_DRIFT
-        return self._rates.at(self._middle.media_time_s).during(sigma_s)
 
     @cached_property
     def _middle(self) -> Sample | None:
@@ -172,6 +187,8 @@ def _held(sample: Sample) -> PoseAt:
         sample.pitch_deg,
         sample.roll_deg,
         sample.hfov_deg,
+        alt_sigma_m=sample.alt_sigma_m,
+        zoom=sample.zoom,
     )
 
 
@@ -206,6 +223,8 @@ def _between(first: Sample, second: Sample, share: float) -> PoseAt:
         pitch_deg,
         roll_deg,
         _mix(first.hfov_deg, second.hfov_deg, share),
+        alt_sigma_m=max(first.alt_sigma_m, second.alt_sigma_m),
+        zoom=_mix(first.zoom, second.zoom, share),
     )
 
 
@@ -223,20 +242,26 @@ def _angles(sample: Sample) -> tuple[float, float, float] | None:
     return sample.yaw_deg, sample.pitch_deg, sample.roll_deg
 
 
-def _mounted(sample: Sample, mounting: Mounting) -> Sample:
+def _mounted(sample: Sample, mounting: Mounting, carried: tuple[bool, ...]) -> Sample:
+    """Read one sample as the device file does; `carried`: which of `ANGLES` the log ever has."""
     changes: dict[str, float] = {}
     if mounting.begins_s:
         changes["media_time_s"] = sample.media_time_s - mounting.begins_s
-    carried = _angles(sample)
-    if carried is None:
-        carried = mounting.fixed_deg
-    elif any(mounting.offset_deg):
-        carried = _turned(carried, mounting.offset_deg)
-    if carried is not None:
-        changes |= dict(zip(("yaw_deg", "pitch_deg", "roll_deg"), carried, strict=True))
+    fixed: tuple[float | None, ...] = mounting.fixed_deg or (None, None, None)
+    # What the log tells at times is never mixed with what was read off the gimbal once.
+    looks: list[float | None] = [
+        getattr(sample, name) if told else held
+        for name, told, held in zip(ANGLES, carried, fixed, strict=True)
+    ]
+    known = [part for part in looks if part is not None]
+    if len(known) == len(ANGLES):
+        angles = (known[0], known[1], known[2])
+        if any(carried) and any(mounting.offset_deg):
+            angles = _turned(angles, mounting.offset_deg)
+        changes |= dict(zip(ANGLES, angles, strict=True))
     takeoff_alt_m, above_m = mounting.takeoff_alt_m, sample.rel_alt_m
     if takeoff_alt_m is not None and above_m is not None:
-        changes["alt_m"] = takeoff_alt_m + above_m
+        changes |= {"alt_m": takeoff_alt_m + above_m, "alt_sigma_m": 0.0}
     return msgspec.structs.replace(sample, **changes) if changes else sample
 
 

@@ -32,6 +32,7 @@ class Quality(StrEnum):
     NO_POSITION = "no_position"  # no latitude and longitude
     NO_GIMBAL = "no_gimbal"  # nobody says where the camera looks
     NO_ALTITUDE = "no_altitude"  # no height above the ellipsoid, nor one that leads to it
+    NO_ZOOM = "no_zoom"  # in a log that tells how wide the camera sees, nobody does here
     CONTRADICTS = "contradicts"  # the log's own frame centre lies elsewhere
     CLOCK_JUMP = "clock_jump"  # the log's clock jumped before it: see `edge.telemetry.order`
     STALE = "stale"  # a frame in a gap of the log
@@ -75,6 +76,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     frame_center: FrameCenter | None = None
     jumped: bool = False
     contradicts: bool = False
+    zoom_lost: bool = False
 
     @property
     def quality(self) -> Quality:
@@ -85,6 +87,8 @@ class Sample(Struct, frozen=True, kw_only=True):
             return Quality.NO_GIMBAL
         if self.alt_m is None:
             return Quality.NO_ALTITUDE
+        if self.zoom_lost:
+            return Quality.NO_ZOOM
         if self.contradicts:
             return Quality.CONTRADICTS
         return Quality.CLOCK_JUMP if self.jumped else Quality.FULL

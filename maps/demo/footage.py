@@ -146,5 +146,4 @@ def _views(config: DeviceConfig) -> Iterator[tuple[Camera, Pose]]:
     for sample in sorted(spread, key=lambda one: abs(one.media_time_s - middle_s)):
         flown = flight.at(sample.media_time_s)
         if flown.pose is not None:
-            zoom_deg = flown.hfov_deg
-            yield config.camera if zoom_deg is None else config.camera.zoomed(zoom_deg), flown.pose
+            yield flown.camera(config.camera), flown.pose

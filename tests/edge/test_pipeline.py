@@ -27,7 +27,8 @@ from edge.messages import (
 )
 from edge.pipeline import LOST_DEG, Pipeline, RunSummary, run
 from edge.scene import SceneHealth
-from edge.teller import AT_HORIZON, TOO_MANY
+from edge.teller import TOO_MANY
+from edge.view import AT_HORIZON
 
 
 class Sees:

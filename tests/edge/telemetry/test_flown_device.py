@@ -19,6 +19,7 @@ from edge.frames import Image, open_source
 from edge.messages import DetectionsMessage, StatusMessage
 from edge.pipeline import Pipeline, RunSummary, run
 from edge.telemetry.table import write_table
+from edge.view import LENS_BELOW
 
 KEYS = {
     *("media_time_s", "captured_at", "lat", "lon", "alt_m"),
@@ -156,6 +157,32 @@ def test_a_zoom_in_the_log_narrows_the_view(fly, flight, noon) -> None:
     assert pipeline.camera.fy_px == pytest.approx(pipeline.camera.fx_px)
     status = pipeline.status(now=noon, fps=5.0, frame_age_s=0.1, queue_depth=0, number=1)
     assert status.footprint is not None
+
+
+def test_locate_and_check_see_through_the_zoom_of_the_log(fly, flight, capsys) -> None:
+    """A log of 5 degrees in a file of 57: `locate` was 104 m off, and claimed 22."""
+    zoomed = fly(write_table([msgspec.structs.replace(row, hfov_deg=5.0) for row in flight]))
+    assert main(["edge", "check", str(zoomed.path), "--no-video"]) == 0
+    assert json.loads(capsys.readouterr().out)["camera"]["hfov_deg"] == pytest.approx(5.0)
+    places = []
+    for u in ("383.5", "700"):
+        assert main(["edge", "locate", str(zoomed.path), u, "287.5"]) == 0
+        places.append(json.loads(capsys.readouterr().out))
+    apart_m = (
+        math.hypot((places[1]["lat"] - places[0]["lat"]), places[1]["lon"] - places[0]["lon"])
+        * 111_000.0
+    )
+    off_axis_deg = 5.0 * (700.0 - 383.5) / 768.0
+    assert apart_m == pytest.approx(places[0]["slant_m"] * math.radians(off_axis_deg), rel=0.15)
+
+
+def test_a_lens_below_the_ground_is_said_to_be_there(fly, flight, noon, capsys) -> None:
+    """By its own height a drone flew 84 m under the coast: all were "above the horizon"."""
+    buried = fly(write_table([msgspec.structs.replace(row, alt_m=900.0) for row in flight]))
+    done, _ = work(buried, noon)
+    assert done.dropped == {LENS_BELOW: 20}
+    assert main(["edge", "locate", str(buried.path), "383.5", "287.5"]) == 1
+    assert "a lens that is not above the ground" in capsys.readouterr().err
 
 
 def test_the_film_may_begin_later_than_its_log(fly, flight) -> None:

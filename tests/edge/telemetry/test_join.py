@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.camera import Pose, enu_from_camera
+from edge.camera import Camera, Pose, PoseSigma, enu_from_camera
 from edge.telemetry import Mounting, Quality, Sample, Telemetry
 from edge.telemetry.attitude import angles, between, rotations, turned
 from edge.telemetry.order import in_order
@@ -162,6 +162,59 @@ def test_fixed_angles_hold_only_where_the_log_has_none() -> None:
     seeing = log(sample(0.0)).mounted(mounting)
     assert blind.at(0.0).pose == Pose(22.5, 104.0, 1120.0, 0.0, -90.0, 0.0)
     assert seeing.at(0.0).pitch_deg == -40.0
+
+
+def test_a_gimbal_s_fixed_angles_fill_only_what_the_log_never_tells() -> None:
+    """A locked gimbal beside a compass lost its yaw to the device file's."""
+    mounting = Mounting(fixed_deg=(0.0, -45.0, 0.0))
+    compass = log(sample(0.0, yaw_deg=90.0, pitch_deg=None, roll_deg=None)).mounted(mounting)
+    assert compass.at(0.0).pose == Pose(22.5, 104.0, 1120.0, 90.0, -45.0, 0.0)
+    # A sample that lacks what others have lacks it: half of each is an attitude that never was.
+    gap = log(sample(0.0), sample(1.0, roll_deg=None), sample(2.0)).mounted(mounting)
+    assert gap.at(0.5).pose is None
+    assert gap.at(0.5).quality is Quality.NO_GIMBAL
+    assert gap.at(0.0).pitch_deg == -40.0
+
+
+CAMERA = Camera(1920, 1080, 1600.0, 1600.0, 959.5, 539.5, None, ())
+
+
+def test_a_zoom_that_the_log_no_longer_states_is_not_kept() -> None:
+    """Five degrees for ten seconds, then nothing: half an hour later it still saw five degrees."""
+    stated = [sample(float(at), hfov_deg=5.0) for at in range(4)]
+    silent = [sample(float(at)) for at in range(4, 9)]
+    flight = log(*stated, *silent).mounted(Mounting())
+    assert flight.at(2.5).camera(CAMERA).fx_px == pytest.approx(960.0 / np.tan(np.radians(2.5)))
+    assert flight.at(6.5).quality is Quality.NO_ZOOM
+    assert flight.at(6.5).pose is None
+
+
+def test_a_zoom_stated_now_and_then_holds_in_between() -> None:
+    flight = log(
+        *(sample(at / 2.0, hfov_deg=10.0 + at if at % 4 == 0 else None) for at in range(9))
+    )
+    narrowed = flight.mounted(Mounting())
+    assert narrowed.at(1.0).hfov_deg == pytest.approx(12.0)
+    assert narrowed.at(1.0).pose is not None
+
+
+def test_a_digital_zoom_enlarges_and_another_lens_is_another_camera() -> None:
+    """A drone at four times its zoom placed people as if it saw four times as wide."""
+    wide, close = sample(0.0, zoom=1.0, focal=24.0), sample(2.0, zoom=4.0, focal=24.0)
+    tele = sample(4.0, zoom=1.0, focal=166.0)
+    flight = log(wide, close, sample(3.0, zoom=4.0, focal=24.0), tele).mounted(Mounting())
+    assert flight.at(0.0).camera(CAMERA) == CAMERA
+    assert flight.at(2.0).camera(CAMERA).fx_px == 6400.0
+    assert flight.at(4.0).quality is Quality.NO_ZOOM
+    assert log(wide, close).at(2.0).quality is Quality.FULL
+
+
+def test_a_height_by_pressure_is_as_unsure_as_it_is_until_the_take_off_is_known() -> None:
+    told = log(sample(0.0, alt_sigma_m=50.0, rel_alt_m=30.0))
+    sigma = PoseSigma(3.0, 3.0, 2.0, 1.0, 1.0)
+    assert told.mounted(Mounting()).at(0.0).widened(sigma).alt_m == pytest.approx(np.hypot(3, 50))
+    known = told.mounted(Mounting(takeoff_alt_m=1000.0)).at(0.0)
+    assert (known.alt_m, known.widened(sigma).alt_m) == (1030.0, 3.0)
 
 
 @pytest.mark.parametrize("yaw_deg", [0.0, 90.0, 300.0])
