@@ -280,7 +280,7 @@ def _refuse_swapped(mount: object) -> None:
     lat, lon = mount.get("lat"), mount.get("lon")
     if isinstance(lat, int | float) and isinstance(lon, int | float) and abs(lat) > _POLE_DEG:
         hint = "; are lat and lon swapped?" if abs(lon) <= _POLE_DEG else ""
-        msg = f"mount.lat = {lat:g} is no latitude{hint}"
+        msg = f"mount.lat = {lat:g} is no latitude (-90 to 90){hint}"
         raise ValueError(msg)
 
 
