@@ -139,7 +139,10 @@ WRONG = [
     (("sigma_m = 1.0", "sigma_m = -1.0"), ("ground.sigma_m",)),
     (("[mount]", "[mount"), ("not TOML",)),
     (("lat = 22.5\nlon = 104.0", "lat = 104.0\nlon = 22.5"), ("mount.lat = 104", "swapped")),
-    (("lat = 22.5\nlon = 104.0", "lat = 91\nlon = 104.0"), ("mount.lat = 91 is no latitude (-90 to 90)",)),
+    (
+        ("lat = 22.5\nlon = 104.0", "lat = 91\nlon = 104.0"),
+        ("mount.lat = 91 is no latitude (-90 to 90)",),
+    ),
     (("[mount]", "deep = " + "[" * 5000 + "]" * 5000 + "\n[mount]"), ("nested too deeply",)),
 ]
 
