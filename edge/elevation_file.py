@@ -11,6 +11,7 @@ from rasterio.warp import transform
 from rasterio.windows import Window
 
 from edge.camera import FloatArray
+from edge.elevation_datum import why_no_datum
 from edge.geoid import undulation_m
 from edge.messages import RefusedError
 from edge.ray_march import Heights
@@ -62,6 +63,10 @@ class ElevationFile:
             raise TerrainError(msg)
         if not (self._crs.is_geographic or self._crs.is_projected):
             msg = f"{path}: its coordinate reference system is neither geographic nor projected"
+            raise TerrainError(msg)
+        no_datum = why_no_datum(self._crs)
+        if no_datum is not None:
+            msg = f"{path}: {no_datum}"
             raise TerrainError(msg)
         if min(self.shape) < _LEAST_CELLS or np.linalg.det(self._per_cell) == 0.0:
             msg = f"{path}: has {self.shape[0]} rows and {self.shape[1]} columns, too few"

@@ -1,5 +1,6 @@
 """Ground with hills: closed forms, a slow march of its own geodesy, and every way to miss."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from rasterio.transform import Affine
 from rasterio.warp import transform
 
 from edge.camera import FloatArray, Pose
+from edge.elevation_datum import why_no_datum
 from edge.elevation_file import TerrainError
 from edge.geoid import undulation_m
 from edge.ground import Ground, meet
@@ -449,6 +451,31 @@ def _of_a_workshop(path: Path) -> Path:
     return write_heights(path, np.zeros((9, 9)), local, from_origin(0.0, 9.0, 1.0, 1.0))
 
 
+def _round_hanoi(path: Path, crs: str) -> Path:
+    return write_heights(path, np.zeros((9, 9)), crs, from_origin(500000.0, 2322000.0, 30.0, 30.0))
+
+
+def _of_an_ellipsoid(path: Path) -> Path:
+    return _round_hanoi(path, "+proj=utm +zone=48 +ellps=WGS84 +units=m +no_defs")
+
+
+def _of_no_published_datum(path: Path) -> Path:
+    mine = rasterio.crs.CRS.from_epsg(32648).to_wkt()
+    mine = re.sub(r',AUTHORITY\["EPSG","\d+"\]', "", mine)
+    mine = mine.replace('"WGS 84"', '"ours"').replace('"WGS_1984"', '"ours"')
+    return _round_hanoi(path, mine)
+
+
+def _of_no_shift(path: Path) -> Path:
+    zone = "+proj=tmerc +lon_0=105.5 +k=0.9999 +x_0=500000 +ellps=WGS84 +units=m +no_defs"
+    return _round_hanoi(path, f"{zone} +towgs84=0,0,0,0,0,0,0")
+
+
+def _of_a_vn2000_zone_on_wgs84(path: Path) -> Path:
+    zone = "+proj=tmerc +lon_0=105.5 +k=0.9999 +x_0=500000 +datum=WGS84 +units=m +no_defs"
+    return _round_hanoi(path, zone)
+
+
 def _picture(path: Path) -> Path:
     crs, affine, _ = degrees_round_lens()
     return write_heights(path, np.zeros((9, 9)), crs, affine, bands=3)
@@ -472,11 +499,18 @@ def _one_row(path: Path) -> Path:
         (_text, "cannot be read|not recognized"),
         (_without_crs, "no coordinate reference system"),
         (_of_a_workshop, "neither geographic nor projected"),
+        (_of_an_ellipsoid, "nothing published leads from the datum"),
+        (_of_no_published_datum, "nothing published leads from the datum"),
+        (_of_no_shift, "towgs84 of its CRS is all zero"),
+        (_of_a_vn2000_zone_on_wgs84, "drawn as VN-2000 is"),
         (_picture, "3 bands"),
         (_in_feet, "'ft'"),
         (_one_row, "1 rows"),
     ],
-    ids=["missing", "text", "no CRS", "workshop CRS", "picture", "feet", "one row"],
+    ids=[
+        *("missing", "text", "no CRS", "workshop CRS", "ellipsoid", "unknown datum", "no shift"),
+        *("VN-2000 zone on WGS 84", "picture", "feet", "one row"),
+    ],
 )
 def test_a_file_that_is_no_model_is_refused_by_name(
     tmp_path: Path, make: Callable[[Path], Path], words: str
@@ -490,3 +524,24 @@ def test_a_file_that_is_no_model_is_refused_by_name(
 def test_models_are_told_apart_by_identity(level_terrain: Terrain) -> None:
     other = Terrain.open(level_terrain.path, sigma_m=1.0)
     assert len({level_terrain, other}) == 2
+
+
+_OLD_WGS84 = (
+    'GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563],'
+    'TOWGS84[0,0,0,0,0,0,0]],PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]]'
+)
+_SEVEN = (
+    "+proj=utm +zone=48 +ellps=WGS84 +units=m +no_defs +towgs84=-191.90441429,-39.30318279,"
+    "-111.45032835,0.00928836,-0.01975479,0.00427372,0.252906278"
+)
+
+
+@pytest.mark.parametrize(
+    "crs",
+    [
+        *("EPSG:4326", "EPSG:32648", "EPSG:3405", "EPSG:9209", "EPSG:4490", "OGC:CRS84"),
+        *("EPSG:3405+5773", "+proj=utm +zone=48 +datum=WGS84 +no_defs", _OLD_WGS84, _SEVEN),
+    ],
+)
+def test_a_datum_that_is_known_is_taken(crs: str) -> None:
+    assert why_no_datum(rasterio.crs.CRS.from_user_input(crs)) is None
