@@ -8,8 +8,7 @@ The fit makes the misses in the picture small, since that is where the error is;
 linear start and the propagation of errors follow Hartley and Zisserman (4.4, 5.2).
 """
 
-from itertools import combinations, islice
-from math import comb
+from itertools import combinations
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from edge.calibration.landmarks import Landmarks
 from edge.calibration.least_squares import Minimum, minimise
 from edge.calibration.refusals import LEAST_FOR_POSE, CalibrationError, refuse_badly_spread
 from edge.calibration.robust import MOST_SCALE, covariance, most_by_chance
+from edge.calibration.sets import sets_of
 from edge.camera import BoolArray, Camera, FloatArray
 from edge.plane import GroundHomography, pinhole_pixels
 
@@ -161,8 +161,7 @@ def _robust(problem: _Problem) -> tuple[Minimum, BoolArray, FloatArray]:
     """Return the fit to the landmarks that agree, which those are, and all distances (N,)."""
     count = len(problem.plane)
     best, least = None, np.inf
-    step = max(1, comb(count, _OF_A_SET) // _MOST_SETS)
-    for chosen in islice(combinations(range(count), _OF_A_SET), 0, None, step):
+    for chosen in sets_of(count, _OF_A_SET, most=_MOST_SETS):
         rows = np.zeros(count, dtype=np.bool_)
         rows[list(chosen)] = True
         values = _linear(problem.rows(rows))
@@ -236,9 +235,9 @@ def _refuse_lines(pixels: FloatArray, camera: Camera) -> None:
     """Refuse landmarks of which no four span the picture without three on a line."""
     area = camera.width_px * camera.height_px
     best = 0.0
-    step = max(1, comb(len(pixels), _OF_A_SET) // _MOST_SETS)
-    for chosen in islice(combinations(pixels, _OF_A_SET), 0, None, step):
-        best = max(best, min(_triangle(*three) for three in combinations(chosen, 3)) / area)
+    for chosen in sets_of(len(pixels), _OF_A_SET, most=_MOST_SETS):
+        four = pixels[list(chosen)]
+        best = max(best, min(_triangle(*three) for three in combinations(four, 3)) / area)
     if best < LEAST_TRIANGLE:
         msg = (
             f"three of any four landmarks lie nearly on one line: the least triangle is "

@@ -6,14 +6,13 @@ landmarks with a truncated cost (MSAC, Torr and Zisserman), so that outliers do 
 """
 
 from collections.abc import Iterator
-from itertools import combinations, islice
-from math import comb
 from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
 
 from edge.calibration.model import Model
+from edge.calibration.sets import sets_of
 from edge.camera import FloatArray, pixels_from_enu, rays_camera
 
 _MOST_SETS: Final = 150
@@ -52,7 +51,7 @@ def _turns(model: Model, rays: FloatArray) -> list[FloatArray]:
     directions = model.points_enu_m / far
     return [
         _triad(directions[i], directions[j]) @ _triad(rays[i], rays[j]).T
-        for i, j in _sets(len(rays), 2)
+        for i, j in sets_of(len(rays), 2, most=_MOST_SETS)
         if np.linalg.norm(np.cross(rays[i], rays[j])) > _LEAST_APART
         and np.linalg.norm(np.cross(directions[i], directions[j])) > _LEAST_APART
     ]
@@ -71,7 +70,7 @@ def _resections(model: Model, rays: FloatArray) -> Iterator[Guess]:
     ahead = np.flatnonzero(rays[:, 2] > _LEAST_AHEAD)
     slopes = rays[ahead, :2] / rays[ahead, 2:]
     points = model.points_enu_m[ahead]
-    for chosen in _sets(len(ahead), 3):
+    for chosen in sets_of(len(ahead), 3, most=_MOST_SETS):
         rows = list(chosen)
         _, turns, shifts = cv2.solveP3P(
             points[rows, None, :],
@@ -113,9 +112,3 @@ def _place_error_px(model: Model) -> FloatArray:
     place_m = max(model.sigma.position_m, model.sigma.alt_m)
     error: FloatArray = model.camera.fx_px * np.minimum(place_m / far_m, 1.0)
     return error
-
-
-def _sets(count: int, size: int) -> Iterator[tuple[int, ...]]:
-    """Give sets of row numbers, all or evenly chosen ones."""
-    step = max(1, comb(count, size) // _MOST_SETS)
-    return islice(combinations(range(count), size), 0, None, step)
