@@ -25,6 +25,7 @@ from fusion.events import Event, MessageLate, MessageRefused, TracksRevised, Tra
 from fusion.reorder import Arrivals, Entry, Verdict
 from fusion.sector import Sector
 from fusion.situation.patrols import unit_fix
+from fusion.snapshot import UnfitSnapshotError, dumped, loaded
 from fusion.telling import Telling
 from fusion.tracking.fixes import look_of
 
@@ -332,6 +333,23 @@ class Engine:
             count = next((i for i in range(limit) if self._lines[i].t >= oldest), max(0, limit))
             del self._lines[:count]
             self._lines_dropped += count
+
+    def snapshot(self) -> bytes:
+        """Return the whole state as bytes, without the sector."""
+        return dumped(self, self._sector)
+
+    @classmethod
+    def restored(cls, sector: Sector, snapshot: bytes) -> "Engine":
+        """Return the engine that a snapshot was taken of, in the sector as it was then.
+
+        Raises:
+            UnfitSnapshotError: It is no snapshot of an engine.
+        """
+        engine = loaded(snapshot, sector)
+        if not isinstance(engine, cls):
+            msg = f"it is of a {type(engine).__name__}, not of an engine"
+            raise UnfitSnapshotError(msg)
+        return engine
 
 
 def _line_order(line: TrackUpdate) -> tuple[UtcTime, str]:
