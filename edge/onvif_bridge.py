@@ -27,7 +27,7 @@ from edge.onvif_objects import LeftOut, ObjectReader
 from edge.onvif_scene import SceneReports
 from edge.pipeline import Sink, StatusReporter
 from edge.subscriber import Heard
-from edge.teller import Teller, derived_id
+from edge.teller import LOST_DEG, Teller, derived_id
 
 TURNING: Final = "frame of a camera on the move"
 ELSEWHERE: Final = "frame of a camera that looked elsewhere"
@@ -79,11 +79,16 @@ class CameraTeller(Teller):
     def __init__(self, config: DeviceConfig, *, boot_id: str, simulated: bool = False) -> None:
         """Begin without a complaint."""
         super().__init__(config, boot_id=boot_id, simulated=simulated)
-        self.reports = SceneReports()
+        self._reports = SceneReports()
+
+    def hear(self, reporter: str, name: str, *, holds: bool | None) -> None:
+        """Note an event; a camera that says its scene has changed looks who knows where."""
+        self._reports.take(reporter, name, holds=holds)
+        self.distrust(LOST_DEG if self._reports.worst is Scene.MOVED else 0.0)
 
     def _scene(self, frame_age_s: float | None) -> Scene | None:
         del frame_age_s
-        return self.reports.worst
+        return self._reports.worst
 
 
 class OnvifBridge:
@@ -114,7 +119,7 @@ class OnvifBridge:
             if topic.is_event:
                 holds = read_event(heard.payload)
                 self._count_event(topic.name)
-                self.teller.reports.take(heard.topic, topic.name, holds=holds)
+                self.teller.hear(heard.topic, topic.name, holds=holds)
                 return []
             frames, errors = read_metadata(heard.payload)
         except OnvifError as error:

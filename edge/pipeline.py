@@ -1,7 +1,6 @@
 """Frames to messages: detect, place on the ground, say so; one message a frame, also if empty."""
 
 import logging
-import math
 import secrets
 import threading
 import time
@@ -13,11 +12,9 @@ from edge.detector import Detection
 from edge.frames import Clock, Frame, FrameSource, Image
 from edge.messages import DetectionsMessage, RefusedError, Scene, StatusMessage, UtcTime
 from edge.scene import SceneWatch
-from edge.teller import Teller
+from edge.teller import LOST_DEG, Teller
 
 STATUS_EVERY_S: Final = 5.0
-MOVED: Final = "the camera has moved, and its ground is known by its picture alone"
-LOST_DEG: Final = 5.0  # one sigma of each angle of a camera whose old view is not found again
 
 _LOOK_EVERY_S: Final = 0.2
 _ASPECT_TOLERANCE: Final = 0.01
@@ -120,24 +117,18 @@ class Pipeline(Teller):
         return self._watch.said(frame_age_s)
 
     def _distrust(self) -> None:
-        """Claim less of a fixed camera that no longer looks where it was surveyed.
+        """Claim less while the picture shows that the camera no longer looks where it did.
 
-        Its angles are off by what the picture is off. Where nothing of the old view is found
-        again, that is a new direction or just a new light: then people are not lost from sight,
-        but nobody is sure where they are. Ground that is known by its picture alone is lost.
+        Where nothing of the old view is found again, that is a new direction or just a new
+        light: then people are not lost from sight, but nobody is sure where they are.
         """
         health = self._watch.health
         if self._config.flight is not None or health is None:
             return
-        known, off_deg = self._config.pose_sigma, 0.0
+        off_deg = 0.0
         if health.scene is Scene.MOVED:
             off_deg = LOST_DEG if self._watch.off_deg is None else self._watch.off_deg
-        self.unposed = MOVED if off_deg and self._config.plane is not None else None
-        self.pose_sigma = known._replace(
-            yaw_deg=math.hypot(known.yaw_deg, off_deg),
-            pitch_deg=math.hypot(known.pitch_deg, off_deg),
-            roll_deg=math.hypot(known.roll_deg, off_deg),
-        )
+        self.distrust(off_deg)
 
 
 def run(  # noqa: PLR0913 - the composition of one device

@@ -1,5 +1,6 @@
 """One device's boxes to messages, whoever found them; and how the device is."""
 
+import math
 import uuid
 from collections import Counter
 from importlib.metadata import version
@@ -17,6 +18,8 @@ from edge.view import View, view_from
 
 VERSION: Final = version("tuanbien")
 BEFORE_FIRST: Final = "before_first_frame"
+MOVED: Final = "the camera has moved, and its ground is known by its picture alone"
+LOST_DEG: Final = 5.0  # one sigma of each angle of a camera that looks who knows where
 TOO_MANY: Final = "more than a message holds"
 # At some 400 bytes each, well within the contract's 256 KiB.
 MOST_DETECTIONS: Final = 400
@@ -122,6 +125,19 @@ class Teller:
         if self.unposed is not None:
             self.frames_unposed[self.unposed] += 1
         self.camera = flown.camera(self._config.camera)
+
+    def distrust(self, off_deg: float) -> None:
+        """Claim less of a fixed camera that looks so far beside where it was surveyed.
+
+        At 0 it claims what its file says. Ground that is known by its picture alone is lost.
+        """
+        known = self._config.pose_sigma
+        self.unposed = MOVED if off_deg and self._config.plane is not None else None
+        self.pose_sigma = known._replace(
+            yaw_deg=math.hypot(known.yaw_deg, off_deg),
+            pitch_deg=math.hypot(known.pitch_deg, off_deg),
+            roll_deg=math.hypot(known.roll_deg, off_deg),
+        )
 
     def _view(self) -> View:
         return view_from(

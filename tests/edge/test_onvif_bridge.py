@@ -351,6 +351,31 @@ def test_the_camera_s_complaints_of_its_picture_are_the_scene_of_the_status(
     assert scene_after("ImageTooDark/AnalyticsService", None) is None
 
 
+def test_a_camera_that_says_its_scene_has_changed_claims_less_until_it_takes_that_back(
+    bridge: OnvifBridge, noon: UtcTime
+) -> None:
+    """Its status said `moved`, and its positions went on claiming metres."""
+
+    def hear(state: str) -> None:
+        event = {"UtcTime": "2026-03-14T12:00:00Z", "Source": {}, "Data": {"State": state}}
+        topic = "MyDevice/onvif-ej/VideoSource/GlobalSceneChange/AnalyticsService/&1"
+        bridge.take(Heard(topic, json.dumps(event).encode(), noon))
+
+    def cov_m2(at: str) -> tuple[float, float, float]:
+        car = classed(("Car", 0.9))  # whose height says nothing
+        (message,) = bridge.take(Heard(TOPIC, payload(frame(car, at=at)), noon))
+        return message.detections[0].cov_m2
+
+    before = cov_m2("2026-03-14T12:00:00.000Z")
+    hear("true")
+    moved = cov_m2("2026-03-14T12:00:01.000Z")
+    # Some 11 m ahead of a mast of 8 m, 5 degrees are a metre across and two along.
+    assert moved[0] > before[0] + 0.8
+    assert moved[2] > before[2] + 0.8
+    hear("false")
+    assert cov_m2("2026-03-14T12:00:02.000Z") == before
+
+
 def test_a_malformed_message_is_refused_with_its_reason_and_the_stream_goes_on(
     take, bridge: OnvifBridge, noon: UtcTime, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -25,9 +25,9 @@ from edge.messages import (
     decode,
     encode,
 )
-from edge.pipeline import LOST_DEG, Pipeline, RunSummary, run
+from edge.pipeline import Pipeline, RunSummary, run
 from edge.scene import SceneHealth
-from edge.teller import TOO_MANY
+from edge.teller import LOST_DEG, TOO_MANY
 from edge.view import AT_HORIZON
 
 
