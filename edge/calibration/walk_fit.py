@@ -82,13 +82,20 @@ class Lesson(NamedTuple):
         return int(np.count_nonzero(self.walk))
 
     def fitted_ground(self, ground: Ground) -> Ground:
-        """Return flat ground as the walk found it; its error is what it shares with the fit."""
+        """Return flat ground as the walk found it, with the error of that.
+
+        And with what the ground is up and down from place to place, which no walk takes away:
+        the fit itself counts with it (`WANDER_SHARE`).
+        """
         names, row = self.done.names, NAMES[GROUND]
         if row not in names:
             return ground
         place = names.index(row)
         sigma_m = float(np.sqrt(self.done.covariance[place, place]))
-        return Ground(ground.alt_m + float(self.done.state[GROUND]), sigma_m)
+        uneven_m = WANDER_SHARE * ground.sigma_m
+        return Ground(
+            ground.alt_m + float(self.done.state[GROUND]), float(np.hypot(sigma_m, uneven_m))
+        )
 
 
 def learn(

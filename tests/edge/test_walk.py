@@ -19,6 +19,7 @@ from edge.calibration.walk_fit import learn
 from edge.camera import PoseSigma
 from edge.command import main
 from edge.config import load_device
+from edge.ground import Ground
 from tests.benchmarks.bench_calibration import CAMERA, SEED
 from tests.benchmarks.bench_walk import (
     ACCURACY_M,
@@ -85,6 +86,15 @@ def test_ten_thousand_pictures_do_not_average_the_receiver_s_own_error_away() ->
     left_m = np.sqrt(np.diag(many.covariance))[offset]
     # What is known of the lens and of the ground may tell some of it; the pictures may not.
     assert (left_m > 0.2 * ACCURACY_M / R68_PER_SIGMA).all()
+
+
+def test_ground_that_goes_up_and_down_does_so_after_a_walk_as_well() -> None:
+    """With an exact lens it claimed 0.4 m of ground that its own fit took for 1.2 m uneven."""
+    exact = PoseSigma(position_m=0.05, alt_m=0.05, yaw_deg=2.0, pitch_deg=1.0, roll_deg=0.5)
+    scene = make_scene(SEED, minutes=5.0, fps=1.0, sigma=exact, accuracy_m=0.5)
+    uneven = Ground(GROUND.alt_m, 3.0)
+    lesson = learn(scene.known._replace(ground=uneven), read(scene))
+    assert WANDER_SHARE * 3.0 < lesson.fitted_ground(uneven).sigma_m < 3.0
 
 
 def test_others_who_walk_about_are_not_taken_for_the_patrol() -> None:
