@@ -6,10 +6,15 @@ from msgspec import Meta, Struct
 
 from edge.camera import FITTED_SIGMA, HFOV_SIGMA, Camera, focal_px
 from edge.distortion import FISHEYE
-from edge.messages import Fraction, Lat, Lon, Name, NotNegative, Positive
+from edge.messages import Fraction, Lat, Lon, Name
 
 Pixels = Annotated[int, Meta(ge=16, le=32768)]
 Height = Annotated[float, Meta(ge=-1000.0, le=100_000.0)]
+FocalLength = Annotated[float, Meta(ge=1.0, le=1e7)]
+PrincipalPoint = Annotated[float, Meta(ge=-1e6, le=1e6)]
+MetresSigma = Annotated[float, Meta(ge=0.0, le=1e5)]
+DegreesSigma = Annotated[float, Meta(ge=0.0, le=360.0)]
+SecondsSigma = Annotated[float, Meta(ge=0.0, le=1e4)]
 PixelSigma = Annotated[float, Meta(ge=0.1, le=10_000.0)]
 FieldOfView = Annotated[float, Meta(gt=0.0, lt=360.0)]
 Coefficient = Annotated[float, Meta(ge=-1e6, le=1e6)]
@@ -84,11 +89,11 @@ class CameraConfig(Table, frozen=True, kw_only=True):
 
     width: Pixels
     height: Pixels
-    fx: Positive | None = None
-    fy: Positive | None = None
+    fx: FocalLength | None = None
+    fy: FocalLength | None = None
     hfov_deg: FieldOfView | None = None
-    cx: float | None = None
-    cy: float | None = None
+    cx: PrincipalPoint | None = None
+    cy: PrincipalPoint | None = None
     model: Literal["brown", "fisheye"] | None = None
     distortion: tuple[Coefficient, ...] = ()
     sigma: CameraSigmaConfig | None = None  # None: by whether the focal length was fitted
@@ -124,12 +129,12 @@ class CameraConfig(Table, frozen=True, kw_only=True):
 class SigmaConfig(Table, frozen=True, kw_only=True):
     """One sigma of the mount. What is left out is what a hurried survey leaves."""
 
-    position_m: NotNegative = 3.0
-    alt_m: NotNegative = 3.0
-    yaw_deg: NotNegative = 2.0
-    pitch_deg: NotNegative = 1.0
-    roll_deg: NotNegative = 1.0
-    time_s: NotNegative | None = None  # of joining telemetry to frames; None: TIME_SIGMA_S
+    position_m: MetresSigma = 3.0
+    alt_m: MetresSigma = 3.0
+    yaw_deg: DegreesSigma = 2.0
+    pitch_deg: DegreesSigma = 1.0
+    roll_deg: DegreesSigma = 1.0
+    time_s: SecondsSigma | None = None  # of joining telemetry to frames; None: TIME_SIGMA_S
 
 
 class GimbalConfig(Table, frozen=True, kw_only=True):
@@ -177,7 +182,7 @@ class GroundConfig(Table, frozen=True, kw_only=True):
     alt_msl_m: Height | None = None  # one height: this, the one above, or the model below
     dem: Annotated[str, Meta(min_length=1)] | None = None
     dem_heights: Literal["msl", "ellipsoid"] | None = None  # what the model counts them from
-    sigma_m: NotNegative | None = None
+    sigma_m: MetresSigma | None = None
     homography: HomographyConfig | None = None
 
 

@@ -263,7 +263,9 @@ def _ellipse(placed: Placed) -> dict[str, Any]:
     """Outline the ellipse that holds the truth with probability 0.9."""
     angles = np.linspace(0.0, 2.0 * np.pi, _ELLIPSE_POINTS, endpoint=False)
     circle = np.vstack((np.cos(angles), np.sin(angles))) * _NINE_IN_TEN
-    east_m, north_m = np.linalg.cholesky(_matrix(placed.cov_m2)) @ circle
+    # Not by Cholesky's way, which fails where one axis is next to nothing beside the other.
+    variances, axes = np.linalg.eigh(_matrix(placed.cov_m2))
+    east_m, north_m = axes * np.sqrt(np.maximum(variances, 0.0)) @ circle
     lat, lon, _ = pymap3d.enu2geodetic(
         east_m, north_m, np.zeros_like(east_m), placed.lat, placed.lon, placed.alt_m
     )

@@ -100,6 +100,11 @@ WRONG = [
     (("fx = 700.0\n", ""), ("fx", "hfov_deg")),
     (("fx = 700.0", "fx = 700.0\nhfov_deg = 60.0"), ("fx", "hfov_deg")),
     (("fx = 700.0", "fx = -1.0"), ("camera.fx",)),
+    (("fx = 700.0", "fx = 1e-6"), ("camera.fx",)),
+    (("cx = 383.5", "cx = 1e300"), ("camera.cx",)),
+    (("position_m = 0.5", "position_m = 1e300"), ("mount.sigma.position_m",)),
+    (("yaw_deg = 0.5", "yaw_deg = 1e9"), ("mount.sigma.yaw_deg",)),
+    (("sigma_m = 1.0", "sigma_m = 1e300"), ("ground.sigma_m",)),
     (("width = 768", "width = 768.5"), ("camera.width",)),
     (("cy = 287.5", "cy = 287.5\ndistortion = [0.1]"), ("camera.distortion", "camera.model")),
     (

@@ -64,6 +64,30 @@ def test_ellipses_hold_nine_in_ten_and_stand_at_their_ranges(write_device: Write
         assert shapely.Polygon(ring).is_valid
 
 
+def test_an_error_as_thin_as_a_line_is_drawn(write_device: WriteDevice) -> None:
+    """A long lens on a mast of unknown heading ended `check --geojson` with a traceback."""
+    exact = "position_m = 0.0, alt_m = 0.0, yaw_deg = 360.0, pitch_deg = 0.0, roll_deg = 0.0"
+    device = load_device(
+        write_device(
+            ("pixel_sigma = 3.0", "pixel_sigma = 0.1"),
+            ("fx = 700.0\nfy = 700.0", "fx = 1e7\nsigma = { focal = 0.0 }"),
+            ("pitch_deg = -25.0", "pitch_deg = -21.80141"),
+            (
+                "position_m = 0.5, alt_m = 0.5, yaw_deg = 0.5, pitch_deg = 0.3, roll_deg = 0.3",
+                exact,
+            ),
+            ("sigma_m = 1.0", "sigma_m = 0.0"),
+        )
+    )
+    (ellipse,) = [
+        feature
+        for feature in features(device)["features"]
+        if feature["properties"]["kind"] == "error"
+    ]
+    line = np.array(ellipse["geometry"]["coordinates"][0])
+    assert np.ptp(line[:, 0]) * 103_000 == pytest.approx(2.0 * 2.146 * 108.8, rel=0.02)
+
+
 def test_every_range_is_there_or_says_why_not(write_device: WriteDevice) -> None:
     said = summary(load_device(write_device()))["sights"]
     assert tuple(sight["range_m"] for sight in said) == RANGES_M
