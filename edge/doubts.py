@@ -7,6 +7,7 @@ technician who meant something else should read it before the night and not afte
 from collections.abc import Iterator
 from typing import Any, Final
 
+from edge.camera import Camera
 from edge.config import DeviceConfig, read_device_file
 from edge.device_file import DeviceFile
 from edge.ground import Ground
@@ -18,6 +19,9 @@ _VIETNAM_LON: Final = (102.0, 110.0)
 # Higher, a camera that does not fly hangs on no mast; lower, on nothing.
 _HIGHEST_M: Final = 150.0
 _LOWEST_M: Final = 1.5
+# A lens sits in the middle of its sensor, whose pixels are square, but for a few hundredths.
+_OFF_MIDDLE: Final = 0.1
+_NOT_SQUARE: Final = 0.1
 _STILL_DEG: Final = 2e-6
 _SHORT_S: Final = 1.0
 
@@ -40,6 +44,7 @@ def doubts(config: DeviceConfig, said: dict[str, Any], *, film_s: float | None) 
             "device.kind is drone and source.telemetry is missing: every picture is placed by one "
             "pose, as if it stood still"
         )
+    found += _camera(config.camera)
     share = said["camera"]["described_share"]
     if share is not None and share < 1.0:
         found.append(
@@ -78,6 +83,23 @@ def _attitude(config: DeviceConfig, file: DeviceFile, said: dict[str, Any]) -> I
     elif not any(sight["in_picture"] for sight in said["sights"]):
         ranges = ", ".join(f"{sight['range_m']:g}" for sight in said["sights"])
         yield f"straight ahead, none of the distances {ranges} m is in the picture"
+
+
+def _camera(camera: Camera) -> Iterator[str]:
+    size = camera.width_px, camera.height_px
+    for name, at_px, side_px in zip(("cx", "cy"), (camera.cx_px, camera.cy_px), size, strict=True):
+        off = abs(at_px - (side_px - 1) / 2.0) / side_px
+        if off > _OFF_MIDDLE:
+            yield (
+                f"camera.{name} = {at_px:g} is {off:.0%} of the picture's side off its middle: is "
+                "it of another size of the picture, or are cx and cy swapped?"
+            )
+    stretch = camera.fy_px / camera.fx_px
+    if abs(stretch - 1.0) > _NOT_SQUARE:
+        yield (
+            f"camera.fx = {camera.fx_px:.0f} and fy = {camera.fy_px:.0f} differ by "
+            f"{abs(stretch - 1.0):.0%}: hardly a sensor's pixels are not square"
+        )
 
 
 def _height(config: DeviceConfig, height_m: float | None) -> Iterator[str]:

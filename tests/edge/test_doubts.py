@@ -53,6 +53,9 @@ def test_a_device_that_is_as_it_should_be_raises_none(said) -> None:
         (("alt_m = 1008.0", "alt_m = 1000.5"), "only 0.5 m above the ground"),
         (("yaw_deg = 0.5, pitch", "yaw_deg = 0, pitch"), "mount.sigma claims that yaw_deg"),
         (('kind = "camera"', 'kind = "drone"'), "source.telemetry is missing"),
+        (("cx = 383.5\ncy = 287.5", "cx = 287.5\ncy = 383.5"), "camera.cx = 287.5 is 12%"),
+        (("cx = 383.5\ncy = 287.5", "cx = 287.5\ncy = 383.5"), "are cx and cy swapped?"),
+        (("fy = 700.0", "fy = 525.0"), "fy = 525 differ by 25%"),
     ],
 )
 def test_what_is_hardly_meant_is_pointed_out(said, change, words) -> None:
