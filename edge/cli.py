@@ -289,6 +289,9 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     if arguments.walk is not None and (arguments.homography or arguments.k1):
         print("tuanbien edge calibrate: --walk fits no homography and no k1", file=sys.stderr)
         return 2
+    if arguments.homography and (arguments.k1 or arguments.focal != FOCAL[0]):
+        print("tuanbien edge calibrate: --homography fits no lens", file=sys.stderr)
+        return 2
     if arguments.unit is not None and arguments.walk is None:
         print("tuanbien edge calibrate: --unit goes with --walk", file=sys.stderr)
         return 2

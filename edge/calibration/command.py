@@ -51,6 +51,7 @@ def run(wish: Wish) -> dict[str, Any]:
             wish.device,
             wish.landmarks,
             sigma_px=wish.sigma_px,
+            survey_sigma_m=wish.survey_sigma_m,
             out=wish.out,
             frame=wish.frame,
             picture=wish.picture,

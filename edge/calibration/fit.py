@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from edge.calibration.landmarks import Landmarks
+from edge.calibration.landmarks import EXACT_PLACES, Landmarks, taken_to_be_exact
 from edge.calibration.least_squares import Minimum
 from edge.calibration.model import (
     EAST,
@@ -137,11 +137,8 @@ def calibrate(  # noqa: PLR0913 - all that is known before
     else:
         found = with_attitude_prior(found)
     warnings += surprises(found)
-    if survey_sigma_m == 0.0 and not landmarks.own_sigma_m.any():
-        warnings.append(
-            "the landmarks' places were taken to be exact; what the receiver was off belongs into "
-            "--landmarks-sigma-m (all alike) and the column sigma_m (each its own)"
-        )
+    if taken_to_be_exact(landmarks, survey_sigma_m):
+        warnings.append(EXACT_PLACES)
     calibrated = calibration_of(found, landmarks, warnings)
     refuse_ill_conditioned(calibrated)
     return calibrated

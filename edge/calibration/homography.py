@@ -31,6 +31,8 @@ _GOOD_IN_A_PLANE: Final = 13.8155  # 999 in 1,000 good ones lie within, squared
 _TRUNCATED_AT: Final = 5.0  # sigmas
 _MOST_SETS: Final = 400
 _LEAST_SHARE: Final = 0.05
+_REWEIGHED: Final = 3
+_NEAREST: Final = 0.1  # of the middle landmark's distance
 _FREE: Final = 8
 _OF_A_SET: Final = 4
 _OF_A_PLANE: Final = 3
@@ -51,9 +53,17 @@ class HomographyFit(NamedTuple):
 
 
 def fit_homography(
-    camera: Camera, landmarks: Landmarks, *, lat: float, lon: float
+    camera: Camera, landmarks: Landmarks, *, lat: float, lon: float, survey_sigma_m: float = 0.0
 ) -> HomographyFit:
     """Fit the ground's plane to at least 4 landmarks; metres count from `lat`, `lon`.
+
+    Args:
+        camera: Of the device file; only its distortion counts.
+        landmarks: Each with the error of its pixel and of its own place.
+        lat: Of the place that metres count from.
+        lon: Of that place.
+        survey_sigma_m: One sigma along each axis of what all landmarks are off alike: everything
+            that is placed by them is off by as much.
 
     Raises:
         CalibrationError: They are too few, badly spread, or contradict one another.
@@ -76,14 +86,22 @@ def fit_homography(
             "camera.distortion says nothing"
         )
         raise CalibrationError(msg)
-    sigma_px = landmarks.sigma_px
     to_plane, to_picture = _normaliser(plane), _normaliser(seen)
-    problem = _Problem(
-        plane=_moved(to_plane, plane),
-        seen=_moved(to_picture, seen),
-        sigma=sigma_px * to_picture[0, 0],
-    )
-    minimum, used, far = _robust(problem)
+    from_values = np.kron(np.linalg.inv(to_picture), to_plane.T)
+    own_m = landmarks.own_sigma_m
+    # How large a metre is in the picture, the fit itself tells; at first it is as if seen from
+    # above.
+    px_per_m = np.full(count, to_plane[0, 0] / to_picture[0, 0])
+    for _ in range(_REWEIGHED if own_m.any() else 1):
+        sigma_px = np.hypot(landmarks.sigma_px, own_m * px_per_m)
+        problem = _Problem(
+            plane=_moved(to_plane, plane),
+            seen=_moved(to_picture, seen),
+            sigma=sigma_px * to_picture[0, 0],
+        )
+        minimum, used, far = _robust(problem)
+        matrix = (from_values @ np.append(minimum.values, 1.0)).reshape(3, 3)
+        px_per_m = _px_per_m(matrix, plane)
     agreeing = int(used.sum())
     if agreeing < _OF_A_SET or 2 * agreeing <= count:
         msg = f"only {agreeing} of {count} landmarks agree on one flat ground"
@@ -98,8 +116,6 @@ def fit_homography(
         )
         raise CalibrationError(msg)
     widened = _widening(minimum)
-    from_values = np.kron(np.linalg.inv(to_picture), to_plane.T)
-    matrix = (from_values @ np.append(minimum.values, 1.0)).reshape(3, 3)
     slopes = from_values[:, :_FREE] * widened
     above_m = _above_plane_m(plane[used], landmarks.alt_m[used])
     ground = GroundHomography(
@@ -108,7 +124,7 @@ def fit_homography(
         alt_m=alt_m,
         sigma_m=max(_rms_m(above_m), LEAST_RELIEF_M),
         matrix=matrix,
-        covariance=slopes @ covariance(minimum) @ slopes.T,
+        covariance=slopes @ covariance(minimum) @ slopes.T + _of_survey(matrix, survey_sigma_m),
     )
     off = problem.residuals(minimum.values).reshape(-1, 2) * sigma_px[:, None]
     return HomographyFit(
@@ -120,6 +136,28 @@ def fit_homography(
         condition=condition,
         relief_m=float(np.ptp(above_m)),
     )
+
+
+def _px_per_m(matrix: FloatArray, plane: FloatArray) -> FloatArray:
+    """Return how far (N,) a landmark seems to go in the picture for a metre on the ground.
+
+    Across the view, where that is farthest: along it, the picture would show less.
+    """
+    seen = np.column_stack((plane, np.ones(len(plane)))) @ matrix.T
+    # A landmark whose place is quite wrong may lie behind the lens.
+    depth = np.maximum(seen[:, 2], _NEAREST * np.median(seen[:, 2]))
+    pixels = seen[:, :2] / depth[:, None]
+    slopes = (matrix[:2, :2] - pixels[:, :, None] * matrix[2, :2]) / depth[:, None, None]
+    return np.asarray(np.linalg.norm(slopes, ord=2, axis=(1, 2)), dtype=np.float64)
+
+
+def _of_survey(matrix: FloatArray, sigma_m: float) -> FloatArray:
+    """Return the covariance (9, 9) of a matrix whose landmarks are all off alike, to each side."""
+    moved = np.zeros((2, 3, 3))
+    moved[:, :, 2] = matrix[:, :2].T * sigma_m
+    lines = moved.reshape(2, 9)
+    off: FloatArray = lines.T @ lines
+    return off
 
 
 def _above_plane_m(plane: FloatArray, alt_m: FloatArray) -> FloatArray:

@@ -40,6 +40,10 @@ _LIMITS: Final = {
     _OWN_SIGMA: (0.0, MOST_SIGMA_M),
 }
 _MOST: Final = 1000
+EXACT_PLACES: Final = (
+    "the landmarks' places were taken to be exact; what the receiver was off belongs into "
+    "--landmarks-sigma-m (all alike) and the column sigma_m (each its own)"
+)
 
 
 class LandmarksError(RefusedError):
@@ -64,6 +68,11 @@ class Landmarks(NamedTuple):
     def own_sigma_m(self) -> FloatArray:
         """One sigma (N,) of each landmark's own place."""
         return np.zeros(len(self.names)) if self.sigma_m is None else self.sigma_m
+
+
+def taken_to_be_exact(landmarks: Landmarks, survey_sigma_m: float) -> bool:
+    """Tell whether nobody said what the places of landmarks are off."""
+    return survey_sigma_m == 0.0 and not landmarks.own_sigma_m.any()
 
 
 class _Row(NamedTuple):

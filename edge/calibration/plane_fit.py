@@ -6,7 +6,7 @@ from typing import Any, Final
 from edge.calibration.fitted_file import refuse_existing, tables_of, write_fitted
 from edge.calibration.homography import fit_homography
 from edge.calibration.horizon import horizon_of_plane
-from edge.calibration.landmarks import read_landmarks
+from edge.calibration.landmarks import EXACT_PLACES, read_landmarks, taken_to_be_exact
 from edge.calibration.picture import draw, read_frame, write_picture
 from edge.calibration.refusals import CalibrationError
 from edge.calibration.report import plane_summary
@@ -23,6 +23,7 @@ def calibrate_plane(  # noqa: PLR0913 - what came in and what goes out
     landmarks: Path,
     *,
     sigma_px: float,
+    survey_sigma_m: float = 0.0,
     out: Path | None = None,
     frame: Path | None = None,
     picture: Path | None = None,
@@ -50,11 +51,13 @@ def calibrate_plane(  # noqa: PLR0913 - what came in and what goes out
     seen = read_landmarks(landmarks, camera, sigma_px=sigma_px)
     image = None if frame is None else read_frame(frame, camera)
     try:
-        fit = fit_homography(camera, seen, lat=lat, lon=lon)
+        fit = fit_homography(camera, seen, lat=lat, lon=lon, survey_sigma_m=survey_sigma_m)
     except CalibrationError as error:
         msg = f"{landmarks}: {error}"
         raise CalibrationError(msg) from error
     said = {"device": file.device.id} | plane_summary(camera, fit, seen)
+    if taken_to_be_exact(seen, survey_sigma_m):
+        said["warnings"].append(EXACT_PLACES)
     if out is not None:
         write_fitted(out, _tables(device, fit.ground), origin=device)
     if image is not None and picture is not None:

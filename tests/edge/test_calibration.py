@@ -532,6 +532,14 @@ def test_calibrate_fits_a_homography_when_asked(
     assert said["method"] == "homography"
     assert said["outliers"] == ["cọc 6"]
     assert np.array(said["matrix"]).shape == (3, 3)
+    assert any("--landmarks-sigma-m" in warning for warning in said["warnings"])
+    command = ["edge", "calibrate", str(device), str(landmarks), "--homography"]
+    assert main([*command, "--landmarks-sigma-m", "3"]) == 0
+    less_sure = json.loads(capsys.readouterr().out)
+    assert not any("--landmarks-sigma-m" in warning for warning in less_sure["warnings"])
+    assert np.trace(less_sure["covariance"]) > np.trace(said["covariance"])
+    assert main([*command, "--k1"]) == 2
+    assert main([*command, "--focal", "fixed"]) == 2
 
 
 @settings(max_examples=60)
@@ -608,6 +616,38 @@ def test_a_homographys_claim_holds_nine_truths_in_ten() -> None:
             np.einsum("ni,nij,nj->n", off, np.linalg.inv(placed.cov_bias_m2), off) < 4.605
         )
     assert np.mean(inside) == pytest.approx(0.9, abs=0.06)
+
+
+def test_a_homography_knows_that_its_landmarks_were_measured_by_a_receiver() -> None:
+    """With a phone's metres in every landmark it claimed centimetres: the option did nothing."""
+    chance, inside = np.random.default_rng(8), []
+    pixels = np.array([[500.0, 700.0], [1000, 620], [1500, 950]])
+    truth, exact = true_east_north(pixels), landmarks_at(SPREAD, FLAT)
+    for _ in range(120):
+        off_m = chance.normal(0.0, 2.0, 2) + chance.normal(0.0, 0.3, (len(SPREAD), 2))
+        noisy = exact._replace(
+            pixels=SPREAD + chance.normal(0.0, 2.0, SPREAD.shape),
+            lat=exact.lat + off_m[:, 1] / 110_737.0,
+            lon=exact.lon + off_m[:, 0] / 102_896.0,
+            sigma_m=np.full(len(SPREAD), 0.3),
+        )
+        found = fit_homography(CAMERA, noisy, lat=22.5, lon=104.0, survey_sigma_m=2.0)
+        placed = on_plane(pixels, CAMERA, found.ground._replace(sigma_m=0.0), pixel_sigma_px=0.0)
+        off = placed.east_north_m - truth
+        inside.append(
+            np.einsum("ni,nij,nj->n", off, np.linalg.inv(placed.cov_bias_m2), off) < 4.605
+        )
+        assert np.sqrt(np.linalg.eigvalsh(placed.cov_bias_m2)[:, 0]).min() > 1.9
+    # An own error counts as if all of it went across the view, so that a little more is claimed.
+    assert 0.84 <= np.mean(inside) <= 0.97
+
+
+def test_a_landmark_far_off_is_named_though_all_are_a_little() -> None:
+    exact = landmarks_at(SPREAD, FLAT)._replace(sigma_m=np.full(len(SPREAD), 0.3))
+    lat = exact.lat.copy()
+    lat[4] += 15.0 / 110_737.0
+    found = fit_homography(CAMERA, exact._replace(lat=lat), lat=22.5, lon=104.0)
+    assert (~found.used).nonzero()[0].tolist() == [4]
 
 
 def test_a_homography_names_its_outlier_and_refuses_lines() -> None:
