@@ -43,7 +43,7 @@ class Core:
         self.case_kept_s = sector.rules.time.horizon_s + _UNIT_KEPT_S
 
     def copy(self) -> "Core":
-        """Return an independent copy that shares all values."""
+        """Return an independent copy that shares all values. `wake` it before use."""
         twin = Core(self._sector)
         twin.tracker = self.tracker.copy()
         twin.units = dict(self.units)
@@ -51,6 +51,10 @@ class Core:
         twin.revision = self.revision
         twin._next_tick = self._next_tick
         return twin
+
+    def wake(self, at_s: float) -> None:
+        """Make a copy fit to go on from an instant."""
+        self.tracker.wake(at_s)
 
     @property
     def is_still(self) -> bool:

@@ -298,6 +298,7 @@ class Engine:
         same = next(
             (i for i, (a, b) in enumerate(zip(void, new, strict=False)) if a != b),
             min(len(void), len(new)),
+        self._core.wake(start.at_s)
         )
         void, new = void[same:], new[same:]
         if void:

@@ -53,6 +53,12 @@ class CrossingRule(Rule, frozen=True, kw_only=True):
     memory_s: Positive = 60.0  # how far back the step over the line is looked for
     severity_outbound: Severity = Severity.HIGH
     severity_inbound: Severity = Severity.MEDIUM
+    def noise_of(self, kind: str) -> float:
+        """Return the spectral density of white acceleration of a kind, m²/s³."""
+        if kind == "person":
+            return self.person_noise
+        return self.vehicle_noise if kind == "vehicle" else self.animal_noise
+
 
 
 class GroupsRule(Rule, frozen=True, kw_only=True):

@@ -5,14 +5,14 @@ in it, or else the sloppiest sensor wins every contest (DOMAIN.md 5.2).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import lap
 import numpy as np
 
+from fusion.rulebook import TrackingRule
 from fusion.tracking.fixes import Fix, Look, may_be_one
-from fusion.tracking.motion import Motion, mahalanobis, plus
 from fusion.tracking.track import Track
 
 _SAME_DEVICE_TRACK: Final = -2.0  # nats: the device says it is the same one
@@ -22,41 +22,62 @@ _UNCONFIRMED: Final = 4.0  # what is known takes precedence over what may be clu
 _HINT_AGE_S: Final = 3.0
 
 
-class Candidate(NamedTuple):
-    """A track near a look, moved on to the instant of the look."""
-
-    track: Track
-    motion: Motion
-    alone: bool  # only this device saw it lately
-    reach_m: float  # no fix of the look farther away can lie in its gate
-
-
 class _Pair(NamedTuple):
     cost: float
     limit: float  # cost at the edge of the gate
-    column: int
+    track_id: str
+    track: Track
 
 
-def assign(look: Look, candidates: Sequence[Candidate], *, gate: float) -> list[int | None]:
-    """Return, for each fix, the index of its candidate, or None."""
-    rows = [_pairs(look, fix, candidates, gate) for fix in look.fixes]
-    best = [min(row).column if row else None for row in rows]
-    taken = [column for column in best if column is not None]
+def assign(
+    look: Look, near: Callable[[Fix], Iterable[Track]], rule: TrackingRule
+) -> list[Track | None]:
+    """Return, for each fix of a look, the track that it belongs to, or None.
+
+    Args:
+        look: One frame of one device.
+        near: The tracks that may lie in the gate of a fix, among others.
+        rule: Its gate and the noise of each kind.
+    """
+    rows = [_pairs(look, fix, near(fix), rule) for fix in look.fixes]
+    best = [min(row).track if row else None for row in rows]
+    taken = [track.id for track in best if track is not None]
     if len(set(taken)) == len(taken):
         return best  # everyone gets the dearest wish: no assignment can be cheaper
-    return _global(rows, len(candidates))
+    for rivals in _rivals(rows):
+        for index, track in zip(rivals, _global([rows[i] for i in rivals]), strict=True):
+            best[index] = track
+    return best
 
 
-def _pairs(look: Look, fix: Fix, candidates: Sequence[Candidate], gate: float) -> list[_Pair]:
+def _pairs(look: Look, fix: Fix, near: Iterable[Track], rule: TrackingRule) -> list[_Pair]:
+    # The prediction is written out here, position only: most pairs end at the first comparison.
     pairs = []
-    for column, (track, motion, alone, reach_m) in enumerate(candidates):
-        if abs(fix.x_m - motion.x_m) > reach_m or abs(fix.y_m - motion.y_m) > reach_m:
+    gate, at_s, device, kind = rule.gate, look.at_s, look.device, fix.kind
+    fix_x_m, fix_y_m = fix.x_m, fix.y_m
+    for track in near:
+        x_m, y_m, vx_mps, vy_mps, (xx, xy, yy), (b0, b1, b2, b3), (c0, c1, c2) = track.motion
+        dt_s = at_s - track.seen_s
+        sightings, bias = track.sightings, track.bias
+        if len(sightings) == 1 and sightings[0].device == device:
+            r0, r1, r2 = fix.random  # only this device saw it lately: the shared bias cancels
+        else:
+            r0, r1, r2 = fix.cov
+            r0, r1, r2 = r0 + bias[0], r1 + bias[1], r2 + bias[2]
+        t2 = dt_s * dt_s
+        third = rule.noise_of(track.kind) * t2 * dt_s / 3.0
+        east_m = fix_x_m - x_m - vx_mps * dt_s
+        s0 = xx + 2.0 * dt_s * b0 + t2 * c0 + third + r0
+        if east_m * east_m > gate * s0:
             continue
-        if not may_be_one(fix.kind, track.kind):
+        north_m = fix_y_m - y_m - vy_mps * dt_s
+        s2 = yy + 2.0 * dt_s * b3 + t2 * c2 + third + r2
+        if north_m * north_m > gate * s2 or not may_be_one(kind, track.kind):
             continue
-        hint = 0.0 if fix.kind == track.kind else _OTHER_KIND
-        cov = fix.random if alone else plus(fix.cov, track.bias)
-        d2, det = mahalanobis(motion, fix.x_m, fix.y_m, cov)
+        s1 = xy + dt_s * (b1 + b2) + t2 * c1 + r1
+        det = s0 * s2 - s1 * s1
+        d2 = (s2 * east_m * east_m - 2.0 * s1 * east_m * north_m + s0 * north_m * north_m) / det
+        hint = 0.0 if kind == track.kind else _OTHER_KIND
         if d2 + 2.0 * hint > gate:
             continue
         hint += _device_hint(look, fix, track)
@@ -64,7 +85,7 @@ def _pairs(look: Look, fix: Fix, candidates: Sequence[Candidate], gate: float) -
             hint += _UNCONFIRMED
         log_det = math.log(det)
         limit = 0.5 * (gate + log_det) + _OTHER_DEVICE_TRACK + _UNCONFIRMED
-        pairs.append(_Pair(0.5 * (d2 + log_det) + hint, limit, column))
+        pairs.append(_Pair(0.5 * (d2 + log_det) + hint, limit, track.id, track))
     return pairs
 
 
@@ -80,14 +101,33 @@ def _device_hint(look: Look, fix: Fix, track: Track) -> float:
     return 0.0
 
 
-def _global(rows: list[list[_Pair]], width: int) -> list[int | None]:
+def _rivals(rows: Sequence[list[_Pair]]) -> Iterator[list[int]]:
+    """Yield the indices of fixes that compete, link by link, for the same tracks.
+
+    Each such set is solved by itself: what happens elsewhere in the picture has no say.
+    """
+    left = [index for index, row in enumerate(rows) if row]
+    while left:
+        rivals, wanted = [left.pop(0)], set[str]()
+        for index in rivals:  # grows on the way
+            wanted.update(pair.track_id for pair in rows[index])
+            joins = [i for i in left if any(pair.track_id in wanted for pair in rows[i])]
+            rivals += joins
+            left = [i for i in left if i not in joins]
+        yield sorted(rivals)
+
+
+def _global(rows: list[list[_Pair]]) -> list[Track | None]:
     """Solve the assignment with a place of its own for every fix that stays alone."""
     # Columns: the candidates, then one "nobody" per fix at the cost of the edge of its gate.
-    forbidden = 1e6
+    tracks = {pair.track_id: pair.track for row in rows for pair in row}
+    columns = {track_id: index for index, track_id in enumerate(sorted(tracks))}
+    width, forbidden = len(columns), 1e6
     cost = np.full((len(rows), width + len(rows)), forbidden)
     for index, row in enumerate(rows):
         for pair in row:
-            cost[index, pair.column] = pair.cost
+            cost[index, columns[pair.track_id]] = pair.cost
         cost[index, width + index] = max((pair.limit for pair in row), default=0.0)
-    _, columns, _ = lap.lapjv(cost, extend_cost=True)
-    return [int(column) if column < width else None for column in columns]
+    _, chosen, _ = lap.lapjv(cost, extend_cost=True)
+    names = sorted(tracks)
+    return [tracks[names[column]] if column < width else None for column in chosen.tolist()]

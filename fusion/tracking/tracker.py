@@ -9,11 +9,12 @@ from msgspec.structs import replace
 from edge.messages import TrackState, TrackUpdate
 from fusion.local_frame import LocalFrame
 from fusion.rulebook import TrackingRule
-from fusion.tracking.association import Candidate, assign
+from fusion.tracking.association import assign
 from fusion.tracking.fixes import Fix, Look, kind_of
 from fusion.tracking.lines import line
 from fusion.tracking.merging import Overlaps
 from fusion.tracking.motion import Motion, born, predicted, updated
+from fusion.tracking.nearby import Nearby
 from fusion.tracking.track import (
     Sighting,
     Track,
@@ -27,8 +28,6 @@ from fusion.tracking.track import (
 LINE_S: Final = 0.5  # a track writes at most so often
 _JUST_S: Final = 1e-6
 _FIVE_LOOKS: Final = 0b11111
-_COARSE_M: Final = 300.0  # nothing farther away can be meant, but for very vague fixes
-_GATE_SIGMAS: Final = 4.0
 _SPEED_SIGMA_MPS: Final = {"person": 1.5, "animal": 2.0}  # of a newborn track
 _VEHICLE_SPEED_SIGMA_MPS: Final = 10.0
 _CONFIDENT: Final = 0.5
@@ -52,9 +51,10 @@ class Tracker:
         self.confirmed = 0  # tracks ever confirmed
         self._waiting: dict[str, tuple[TrackUpdate, ...]] = {}  # lines of tentative tracks
         self._overlaps = Overlaps()
+        self._nearby = Nearby(rule.gate)
 
     def copy(self) -> "Tracker":
-        """Return a copy that shares every track: they are immutable."""
+        """Return a copy that shares every track: they are immutable. `wake` it before use."""
         twin = Tracker(self._frame, self._rule)
         twin.tracks = dict(self.tracks)
         twin.confirmed = self.confirmed
@@ -62,26 +62,27 @@ class Tracker:
         twin._overlaps = self._overlaps.copy()
         return twin
 
+    def wake(self, at_s: float) -> None:
+        """Make a copy fit to go on at an instant: it has no grid yet."""
+        self._nearby = Nearby(self._rule.gate)
+        for track in self.tracks.values():
+            self._put(track, at_s)
+
     def at(self, track: Track, at_s: float) -> Motion:
         """Return a track's motion, moved on to an instant."""
-        return predicted(track.motion, at_s - track.seen_s, self._noise_of(track.kind))
-
-    def _noise_of(self, kind: str) -> float:
-        if kind == "person":
-            return self._rule.person_noise
-        return self._rule.vehicle_noise if kind == "vehicle" else self._rule.animal_noise
+        noise = self._rule.noise_of(track.kind)
+        return predicted(track.motion, at_s - track.seen_s, noise)
 
     def look(self, look: Look) -> Step:
         """Take in one frame of one device."""
-        candidates = list(self._near(look)) if look.fixes else []
-        columns = assign(look, candidates, gate=self._rule.gate)
         touched: list[Track] = []
         lines: list[TrackUpdate] = []
-        for fix, column in zip(look.fixes, columns, strict=True):
-            if column is None:
+        owners = assign(look, self._near, self._rule) if look.fixes else ()
+        for fix, owner in zip(look.fixes, owners, strict=True):
+            if owner is None:
                 touched.append(self._begin(look, fix, lines))
             else:
-                touched.append(self._update(look, fix, candidates[column], lines))
+                touched.append(self._update(look, fix, owner, lines))
         if len(touched) > 1:
             self._overlaps.seen_apart(touched, look.at_s)
         self._missed(look, {track.id for track in touched})
@@ -96,48 +97,35 @@ class Tracker:
         lines: list[TrackUpdate] = []
         for kept, lost in self._overlaps.found(self, at_s, self._rule.merge_s):
             lines.append(self._end(self.tracks[lost], at_s))
-            self._absorb(kept, lost)
+            self._absorb(kept, lost, at_s)
         for track in list(self.tracks.values()):
             idle_s = at_s - track.seen_s
+            if idle_s < self._rule.coasting_after_s and idle_s < self._rule.tentative_s:
+                continue
             if not track.confirmed:
                 if idle_s >= self._rule.tentative_s:
                     self._forget(track.id)
+                    continue
             elif idle_s >= self._rule.coast_s:
                 lines.append(self._end(track, at_s))
                 self._forget(track.id)
-            elif idle_s >= self._rule.coasting_after_s and _due(track, at_s):
+                continue
+            elif _due(track, at_s):
                 motion = self.at(track, at_s)
                 lines.append(line(track, motion, at_s, TrackState.COASTING, self._frame))
                 self.tracks[track.id] = replace(track, line_s=at_s)
+            if self._nearby.is_due(track.id, at_s):
+                self._put(track, at_s)
         return tuple(lines)
 
-    def _near(self, look: Look) -> Iterable[Candidate]:
-        """Yield the tracks that some fix of the look may belong to."""
-        xs, ys = [fix.x_m for fix in look.fixes], [fix.y_m for fix in look.fixes]
-        west, east, south, north = min(xs), max(xs), min(ys), max(ys)
-        vague_m = _GATE_SIGMAS * math.sqrt(max(max(f.cov[0], f.cov[2]) for f in look.fixes))
-        coarse_m = _COARSE_M + vague_m
-        for track in self.tracks.values():
-            x_m, y_m, vx, vy, a, _, c = track.motion
-            if not (west - coarse_m < x_m < east + coarse_m):
-                continue
-            if not (south - coarse_m < y_m < north + coarse_m):
-                continue
-            dt_s = look.at_s - track.seen_s
-            sigma_m = math.sqrt(max(a[0], a[2])) + dt_s * math.sqrt(max(c[0], c[2]))
-            sigma_m += math.sqrt(self._noise_of(track.kind) * dt_s**3 / 3.0)
-            sigma_m += math.sqrt(max(track.bias[0], track.bias[2]))
-            reach_m = vague_m + _GATE_SIGMAS * sigma_m
-            x_m, y_m = x_m + vx * dt_s, y_m + vy * dt_s
-            if west - reach_m <= x_m <= east + reach_m and (
-                south - reach_m <= y_m <= north + reach_m
-            ):
-                yield Candidate(
-                    track,
-                    self.at(track, look.at_s),
-                    track.only_seen_by(look.device),
-                    reach_m,
-                )
+    def _near(self, fix: Fix) -> list[Track]:
+        """Return the tracks that a fix may belong to, and some others."""
+        tracks = self.tracks
+        near = self._nearby.about(fix.x_m, fix.y_m, fix.cov[0], fix.cov[2])
+        return [tracks[track_id_] for track_id_ in near]
+
+    def _put(self, track: Track, at_s: float) -> None:
+        self._nearby.put(track, at_s, self._rule.noise_of(track.kind))
 
     def _begin(self, look: Look, fix: Fix, lines: list[TrackUpdate]) -> Track:
         votes, label = ((fix.label, fix.confidence),), fix.label
@@ -159,17 +147,14 @@ class Tracker:
         )
         return self._written(track, lines)
 
-    def _update(
-        self, look: Look, fix: Fix, candidate: Candidate, lines: list[TrackUpdate]
-    ) -> Track:
-        old = self.tracks[candidate.track.id]
-        cov = fix.random if candidate.alone else fix.cov
+    def _update(self, look: Look, fix: Fix, old: Track, lines: list[TrackUpdate]) -> Track:
+        cov = fix.random if old.only_seen_by(look.device) else fix.cov
         votes, label = voted(old.votes, fix)
         sightings = sightings_with(old, look, fix)
         track = replace(
             old,
             seen_s=look.at_s,
-            motion=updated(candidate.motion, fix.x_m, fix.y_m, cov),
+            motion=updated(self.at(old, look.at_s), fix.x_m, fix.y_m, cov),
             bias=bias_floor(sightings),
             votes=votes,
             label=label,
@@ -195,6 +180,7 @@ class Tracker:
                 self._waiting[track.id] = (*waiting, written)
             track = replace(track, line_s=track.seen_s)
         self.tracks[track.id] = track
+        self._put(track, track.seen_s)
         return track
 
     def _missed(self, look: Look, touched: set[str]) -> None:
@@ -212,7 +198,7 @@ class Tracker:
     def _end(self, track: Track, at_s: float) -> TrackUpdate:
         return line(track, self.at(track, at_s), at_s, TrackState.ENDED, self._frame)
 
-    def _absorb(self, kept_id: str, lost_id: str) -> None:
+    def _absorb(self, kept_id: str, lost_id: str, at_s: float) -> None:
         kept, lost = self.tracks[kept_id], self.tracks[lost_id]
         latest: dict[str, Sighting] = {}
         for sighting in sorted((*kept.sightings, *lost.sightings), key=lambda s: s.at_s):
@@ -227,11 +213,13 @@ class Tracker:
             label=label,
             kind=kind_of(label),
         )
+        self._put(self.tracks[kept_id], at_s)
         self._forget(lost_id)
 
     def _forget(self, gone_id: str) -> None:
         del self.tracks[gone_id]
         self._waiting.pop(gone_id, None)
+        self._nearby.drop(gone_id)
 
 
 def simultaneous(tracks: Iterable[Track]) -> int:

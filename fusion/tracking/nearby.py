@@ -1,0 +1,128 @@
+"""Which tracks may lie where a fix is: a grid over the plane, so that cost follows what is near.
+
+Every track stands in all cells that its gate can reach for a while; a fix asks the cells that its
+own error covers. What comes back is a superset of those in the gate: it decides nothing, so how
+it came about (a re-run, a recovery) changes no track.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from fusion.tracking.track import Track
+
+_CELL_M: Final = 64.0
+_WIDEST: Final = 36  # cells: whoever reaches farther is asked by every fix
+_AHEAD_S: Final = 2.0  # so long a track's cells hold; its reach grows meanwhile
+_RENEWED_S: Final = 1.0  # before they stop to hold
+
+
+_Range = tuple[int, int, int, int]  # columns from, to; rows from, to; both ends included
+
+
+_NOWHERE: Final[_Range] = (0, -1, 0, -1)
+_NOBODY: Final[dict[str, None]] = {}
+
+
+class Nearby:
+    """The grid of one tracker's tracks."""
+
+    def __init__(self, gate: float) -> None:
+        """Begin empty; `gate` is the squared Mahalanobis distance that no pair exceeds."""
+        self._gate = gate
+        self._cells: dict[tuple[int, int], dict[str, None]] = {}
+        self._wide: dict[str, None] = {}
+        self._ranges: dict[str, _Range | None] = {}  # None: wide
+        self._until_s: dict[str, float] = {}
+
+    def put(self, track: Track, at_s: float, noise: float) -> None:
+        """Enter a track, or move it, as known at an instant; `noise` is its kind's, m²/s³."""
+        until_s = at_s + _AHEAD_S
+        self._until_s[track.id] = until_s
+        x_m, y_m, vx_mps, vy_mps, a, b, c = track.motion
+        dt_s = until_s - track.seen_s
+        t2 = dt_s * dt_s
+        third = noise * t2 * dt_s / 3.0
+        # No variance on the way there exceeds these, whatever the sign of the correlation.
+        var_x = a[0] + 2.0 * dt_s * abs(b[0]) + t2 * c[0] + third + track.bias[0]
+        var_y = a[2] + 2.0 * dt_s * abs(b[3]) + t2 * c[2] + third + track.bias[2]
+        # It is somewhere between where it was last seen and where it would be at the end.
+        x2_m, y2_m = x_m + vx_mps * dt_s, y_m + vy_mps * dt_s
+        wanted: _Range | None = _cells(
+            *((x_m, x2_m) if x_m < x2_m else (x2_m, x_m)),
+            *((y_m, y2_m) if y_m < y2_m else (y2_m, y_m)),
+            math.sqrt(self._gate * var_x),
+            math.sqrt(self._gate * var_y),
+        )
+        if wanted is not None and _size(wanted) > _WIDEST:
+            wanted = None
+        known = self._ranges.get(track.id, _NOWHERE)
+        if known == wanted:
+            return
+        if known is not _NOWHERE:
+            self._leave(track.id)
+        self._ranges[track.id] = wanted
+        if wanted is None:
+            self._wide[track.id] = None
+            return
+        for cell in _each(wanted):
+            self._cells.setdefault(cell, {})[track.id] = None
+
+    def is_due(self, track_id: str, at_s: float) -> bool:
+        """Tell whether a track must be put again: its cells soon hold no longer."""
+        return self._until_s[track_id] - at_s < _RENEWED_S
+
+    def drop(self, track_id: str) -> None:
+        """Forget a track."""
+        self._leave(track_id)
+        del self._ranges[track_id], self._until_s[track_id]
+
+    def about(
+        self, x_m: float, y_m: float, var_x_m2: float, var_y_m2: float
+    ) -> Mapping[str, object]:
+        """Return, as keys, the ids of the tracks that a fix with these variances may belong to."""
+        reach_x_m, reach_y_m = math.sqrt(self._gate * var_x_m2), math.sqrt(self._gate * var_y_m2)
+        asked = _cells(x_m, x_m, y_m, y_m, reach_x_m, reach_y_m)
+        if asked[0] == asked[1] and asked[2] == asked[3]:
+            found = self._cells.get((asked[0], asked[2]), _NOBODY)
+            return {**found, **self._wide} if self._wide else found
+        if _size(asked) > _WIDEST:
+            return self._ranges
+        several = dict(self._wide)
+        for cell in _each(asked):
+            several.update(self._cells.get(cell, _NOBODY))
+        return several
+
+    def _leave(self, track_id: str) -> None:
+        old = self._ranges[track_id]
+        if old is None:
+            del self._wide[track_id]
+            return
+        for cell in _each(old):
+            inside = self._cells[cell]
+            del inside[track_id]
+            if not inside:
+                del self._cells[cell]
+
+
+def _cells(  # noqa: PLR0913, PLR0917 - a box and its margins
+    west_m: float, east_m: float, south_m: float, north_m: float, more_x_m: float, more_y_m: float
+) -> _Range:
+    return (
+        math.floor((west_m - more_x_m) / _CELL_M),
+        math.floor((east_m + more_x_m) / _CELL_M),
+        math.floor((south_m - more_y_m) / _CELL_M),
+        math.floor((north_m + more_y_m) / _CELL_M),
+    )
+
+
+def _size(cells: _Range) -> int:
+    west, east, south, north = cells
+    return (east - west + 1) * (north - south + 1)
+
+
+def _each(cells: _Range) -> Iterator[tuple[int, int]]:
+    west, east, south, north = cells
+    for column in range(west, east + 1):
+        for row in range(south, north + 1):
+            yield column, row
