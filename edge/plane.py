@@ -135,7 +135,7 @@ def on_plane(
     total = slopes @ noise_px @ slopes.transpose(0, 2, 1) + bias
     whole_px = noise_px + bias_px
     by_px = np.linalg.inv(ground.matrix)[2, :2]
-    sigma_w = np.sqrt(np.einsum("i,nij,j->n", by_px, whole_px, by_px))
+    sigma_w = np.sqrt(np.maximum(np.einsum("i,nij,j->n", by_px, whole_px, by_px), 0.0))
     bends = ok & ((sigma_w > SMALL_SHARE * met.w) | (met.steepness < _GRAZING))
     rows = np.flatnonzero(bends)
     if len(rows):

@@ -105,14 +105,18 @@ def _covariance(table: HomographyConfig) -> FloatArray:
         msg = f"ground.homography.covariance has a variance of {variances.min():g}"
         raise ValueError(msg)
     size = np.sqrt(np.where(variances > 0.0, variances, 1.0))
-    least = float(np.linalg.eigvalsh(covariance / np.outer(size, size))[0])
+    values, axes = np.linalg.eigh(covariance / np.outer(size, size))
+    least = float(values[0])
     if least < -_ROUNDING:
         msg = (
             "ground.homography.covariance is not positive semidefinite: the least eigenvalue of "
             f"its correlations is {least:.2g}"
         )
         raise ValueError(msg)
-    return covariance
+    # What rounding left below nothing is nothing, or a place's error would be no number.
+    roots = axes * np.sqrt(np.maximum(values, 0.0)) * size[:, None]
+    whole: FloatArray = roots @ roots.T
+    return whole
 
 
 def _refuse_no_ground(camera: Camera, plane: GroundHomography) -> None:

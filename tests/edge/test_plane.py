@@ -113,6 +113,20 @@ def _plane(path: Path) -> GroundHomography:
     return plane
 
 
+def test_a_covariance_that_rounding_made_a_hair_less_than_nothing_is_nothing_there(
+    fitted: Path,
+) -> None:
+    """Its square root was no number, and so was the error of the place."""
+    tables = tomllib.loads(fitted.read_text(encoding="utf-8"))
+    numbers = [0.0] * 45
+    numbers[0], numbers[1], numbers[9] = 1.0, 1.0 + 5e-7, 1.0  # of the first two of the matrix
+    tables["ground"]["homography"]["covariance"] = numbers
+    fitted.write_text(toml_text(tables), encoding="utf-8")
+    covariance = _plane(fitted).covariance
+    assert np.linalg.eigvalsh(covariance)[0] > -1e-12
+    assert covariance[0, 1] == pytest.approx(1.0, abs=1e-6)
+
+
 def test_check_draws_what_it_sees_and_says_how_well(
     fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
