@@ -79,6 +79,11 @@ def datum(declared: str, *, where: str) -> Datum:
     except CRSError as error:
         msg = f"{where}: crs {_short(declared)} is unknown; write its EPSG code, as in {EXAMPLE}"
         raise RefusedError(msg) from error
+    if crs.is_geocentric:
+        msg = (
+            f"{where}: crs {_short(declared)} counts from the Earth's centre, and a layer is flat"
+        )
+        raise RefusedError(msg)
     ways = _ways(crs)
     if not ways:
         msg = (

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from edge.calibration.fit import Calibration, calibrate
+from edge.calibration.fit import NAMES, Calibration, calibrate
 from edge.calibration.fitted_file import refuse_existing, tables_of, write_fitted
 from edge.calibration.horizon import horizon_of_pose
 from edge.calibration.landmarks import Landmarks, read_landmarks
 from edge.calibration.learnt import lesson_summary
+from edge.calibration.model import LOG_FOCAL
 from edge.calibration.picture import draw, read_frame, write_picture
 from edge.calibration.plane_fit import calibrate_plane
 from edge.calibration.recording import open_recording, read_recording
@@ -150,11 +151,11 @@ def _fitted_tables(
 ) -> dict[str, Any]:
     """Return the device file's tables with the fitted camera, mount and sigmas."""
     tables = tables_of(config.path)
-    camera = {
-        key: value
-        for key, value in tables["camera"].items()
-        if key not in {"hfov_deg", "fx", "fy"}
-    }
+    replaced = {"hfov_deg", "fx", "fy"}
+    if NAMES[LOG_FOCAL] in done.names:
+        # What was guessed of the focal length is over; what is left of it, `device_sigma` covers.
+        replaced.add("sigma")
+    camera = {key: value for key, value in tables["camera"].items() if key not in replaced}
     if done.camera == config.camera:
         camera = tables["camera"]
     else:

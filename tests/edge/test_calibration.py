@@ -523,6 +523,23 @@ def test_a_refusal_names_the_file_and_exits_with_1(
     assert f"{landmarks}: 3 landmarks are too few" in said
 
 
+def test_a_fitted_focal_length_is_not_as_unsure_as_the_guess_was(
+    survey: tuple[Path, Path, Pose], tmp_path: Path
+) -> None:
+    """The new file kept the old one's 5 %, and claimed metres more than was left of them."""
+    device, landmarks, _ = survey
+    text = device.read_text(encoding="utf-8")
+    device.write_text(
+        text.replace("hfov_deg = 57.5", "hfov_deg = 57.5\nsigma = { focal = 0.05 }"), "utf-8"
+    )
+    command = ["edge", "calibrate", str(device), str(landmarks)]
+    free, fixed = tmp_path / "free.toml", tmp_path / "fixed.toml"
+    assert main([*command, "--out", str(free)]) == 0
+    assert main([*command, "--focal", "fixed", "--out", str(fixed)]) == 0
+    assert load_device(free).camera.focal_sigma == 0.002
+    assert load_device(fixed).camera.focal_sigma == 0.05
+
+
 def test_calibrate_fits_a_homography_when_asked(
     survey: tuple[Path, Path, Pose], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -137,6 +137,12 @@ def test_what_is_no_crs_is_refused(declared) -> None:
     assert "\n" not in str(refusal.value)
 
 
+def test_what_counts_from_the_earth_s_centre_is_refused() -> None:
+    """A layer has no third coordinate, and without it these two are no place."""
+    with pytest.raises(RefusedError, match=r"^here: crs 'EPSG:4978' counts from the Earth's"):
+        datum("EPSG:4978", where="here")
+
+
 TM_3 = (
     'PROJCS["{}",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,'
     '298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]],PROJECTION['
