@@ -31,6 +31,26 @@ def test_there_and_back_is_where_it_was(lat, lon, x, y) -> None:
 
 
 @given(lat=latitudes, lon=longitudes, x=st.floats(-5e4, 5e4), y=st.floats(-5e4, 5e4))
+def test_the_series_is_what_pyproj_says(lat, lon, x, y) -> None:
+    frame = LocalFrame(lat=lat, lon=lon)
+    assert frame._forward is not None
+    assert frame._inverse is not None
+    there_lon, there_lat = frame._to_plane.transform(x, y, direction="INVERSE")
+    found_lat, found_lon = frame.to_wgs84(x, y)
+    assert found_lat == pytest.approx(there_lat, abs=1e-9)
+    assert found_lon == pytest.approx(there_lon, abs=3e-9)
+    assert frame.to_metres(lat=there_lat, lon=there_lon) == pytest.approx((x, y), abs=1e-4)
+
+
+def test_a_sector_on_the_antimeridian_stays_one() -> None:
+    frame = LocalFrame(lat=-16.5, lon=179.999)
+    for lon in (179.9, -179.9):
+        x_m, y_m = frame.to_metres(lat=-16.4, lon=lon)
+        assert abs(x_m) < 12_000
+        assert frame.to_wgs84(x_m, y_m) == pytest.approx((-16.4, lon), abs=1e-9)
+
+
+@given(lat=latitudes, lon=longitudes, x=st.floats(-5e4, 5e4), y=st.floats(-5e4, 5e4))
 def test_true_north_is_turned_by_the_convergence(lat, lon, x, y) -> None:
     frame = LocalFrame(lat=lat, lon=lon)
     there_lat, there_lon = frame.to_wgs84(x, y)
