@@ -127,10 +127,13 @@ def read_recording(  # noqa: PLR0913 - whose picture it is
             positions[message.message_id] = message
         elif message.device_id == device_id:
             sightings[message.message_id] = _sighting(message, camera, pixel_sigma_px)
+    unusable = (
+        "" if first_bad is None else f" (of what could not be used the first is {first_bad})"
+    )
     if not sightings:
-        msg = f"it holds no detections of device {device_id!r} in sector {sector!r}"
+        msg = f"it holds no detections of device {device_id!r} in sector {sector!r}{unusable}"
         raise CalibrationError(msg)
-    unit_id = _unit(unit_id, {message.unit_id for message in positions.values()})
+    unit_id = _unit(unit_id, {message.unit_id for message in positions.values()}, unusable)
     return Recording(
         unit_id=unit_id,
         sightings=tuple(sorted(sightings.values(), key=lambda sighting: sighting.at_s)),
@@ -176,16 +179,19 @@ def _sighting(message: DetectionsMessage, camera: Camera, pixel_sigma_px: float)
     return Sighting(message.captured_at.timestamp(), feet_px[whole], sigma_px[whole])
 
 
-def _unit(wanted: str | None, there: set[str]) -> str:
+def _unit(wanted: str | None, there: set[str], unusable: str) -> str:
     if not there:
-        msg = "it holds no position of any unit: did the patrol's receiver report to the broker?"
+        msg = (
+            "it holds no position of any unit: did the patrol's receiver report to the broker?"
+            f"{unusable}"
+        )
         raise CalibrationError(msg)
     listed = ", ".join(sorted(there))
     if wanted is None and len(there) > 1:
         msg = f"it holds positions of several units: choose one by --unit, of {listed}"
         raise CalibrationError(msg)
     if wanted is not None and wanted not in there:
-        msg = f"it holds no position of unit {wanted!r}, only of {listed}"
+        msg = f"it holds no position of unit {wanted!r}, only of {listed}{unusable}"
         raise CalibrationError(msg)
     return wanted or listed
 

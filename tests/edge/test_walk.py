@@ -168,6 +168,14 @@ def test_a_walk_that_teaches_nothing_is_refused_with_the_reason(change, words) -
     assert "\n" not in str(refusal.value)
 
 
+def test_a_refusal_says_what_was_wrong_with_the_positions_that_were_there() -> None:
+    """A receiver that calls itself exact was taken for one that never reported."""
+    scene = make_scene(SEED, minutes=1.0)
+    lines = [line.replace(b'"accuracy_m": 3.0', b'"accuracy_m": 0.0') for line in scene.lines]
+    with pytest.raises(CalibrationError, match=r"no position of any unit.*line 1:.*accuracy_m"):
+        read(scene._replace(lines=lines))
+
+
 def test_broken_lines_are_counted_and_stop_nothing() -> None:
     scene = make_scene(SEED, minutes=4.0)
     broken = [b"{\n", b"\xff\xfe\n", b"[" * 5000 + b"\n", b"\n", scene.lines[0][:50] + b"\n"]
