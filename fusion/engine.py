@@ -22,6 +22,7 @@ from edge.messages import (
 )
 from fusion.core import TICK_S, Core, grid_after
 from fusion.events import Event, MessageLate, MessageRefused, TracksRevised, TracksUpdated
+from fusion.intake import Admitted, Intake, Refused, sender_of
 from fusion.reorder import Arrivals, Entry, Verdict
 from fusion.sector import Sector
 from fusion.situation.patrols import unit_fix
@@ -66,6 +67,7 @@ class Engine:
         """Begin with an empty picture."""
         self._sector = sector
         self._time = sector.rules.time
+        self._intake = Intake(sector.rules, sector.frame, sector.id)
         self._arrivals = Arrivals(self._time)
         self._core = Core(sector)
         self._telling = Telling(sector)
@@ -91,6 +93,11 @@ class Engine:
         )
 
     @property
+    def intake(self) -> Intake:
+        """Return the door: what it refused, whose clock it corrects."""
+        return self._intake
+
+    @property
     def settled_until(self) -> UtcTime | None:
         """Return the event time before which no track line can change any more; None: none yet."""
         oldest_s = self._checkpoints[0].at_s - _LINES_KEPT_S
@@ -101,9 +108,7 @@ class Engine:
         received_s = received_at.timestamp()
         events = self._pass(received_s)
         before_s = self._clock_to(received_s)
-        refusal = self._accept(message, received_s)
-        if refusal is not None:
-            events.append(refusal)
+        events.extend(self._accept(message, received_s))
         events.extend(self._advance(before_s))
         return events
 
@@ -120,6 +125,7 @@ class Engine:
 
     def flush(self) -> list[Event]:
         """Empty every buffer: the end of a recording."""
+        refused = self._take_in(self._intake.release())
         rerun = self._dirty_s is not None
         void = self._rerun()
         self._run(math.inf)
@@ -128,6 +134,7 @@ class Engine:
             self._core.advance(self._done_s, self._lines.extend)
         issued = (self._clock_s, math.inf)
         return [
+            *refused,
             *self._told(void),
             *self._changes(issued=issued, rerun=rerun),
         ]
@@ -172,26 +179,40 @@ class Engine:
         self._arrivals.forget_after(now_s + self._time.clock_ahead_s)
         return now_s
 
-    def _accept(self, message: AnyFieldMessage, received_s: float) -> Event | None:
-        """Count, judge and file a message; return the event that says why not, if so."""
+    def _accept(self, message: AnyFieldMessage, received_s: float) -> list[Event]:
+        """Count a message and judge it, with those that were held until now; file what is fit."""
         counts = self._counts = self._counts._replace(messages=self._counts.messages + 1)
-        sender = message.unit_id if isinstance(message, PositionMessage) else message.device_id
+        if self._arrivals.knows(message, sender=sender_of(message)):
+            self._counts = counts._replace(duplicates=counts.duplicates + 1)
+            return []
+        return self._take_in(self._intake.admit(message, received_s))
+
+    def _take_in(self, judged: list[Admitted | Refused]) -> list[Event]:
+        """File what was admitted; return the events that say why the rest was not."""
+        events: list[Event] = []
+        for one in judged:
+            if isinstance(one, Refused):
+                self._counts = self._counts._replace(refused=self._counts.refused + 1)
+                events.append(MessageRefused(one.message, one.text))
+            elif (late := self._sort_in(one)) is not None:
+                events.append(late)
+        return events
+
+    def _sort_in(self, admitted: Admitted) -> Event | None:
+        """File an admitted message by when it was captured really, unless it is too late."""
+        counts, message, at_s = self._counts, admitted.message, admitted.at_s
+        sender = sender_of(message)
         # Whatever lies before the oldest checkpoint is late, however the clock was set meanwhile.
         clock_s = max(self._clock_s, self._checkpoints[0].at_s + self._time.horizon_s)
-        verdict = self._arrivals.judge(
-            message, sender=sender, received_s=received_s, clock_s=clock_s
-        )
+        verdict = self._arrivals.judge(message, sender=sender, at_s=at_s, clock_s=clock_s)
         if verdict is Verdict.DUPLICATE:
             self._counts = counts._replace(duplicates=counts.duplicates + 1)
         elif verdict is Verdict.LATE:
             self._counts = counts._replace(late=counts.late + 1)
+            self._intake.refusals.count(sender, "late")
             why = f"captured more than the horizon of {self._time.horizon_s:g} s ago"
             return MessageLate(message, why)
-        elif verdict is Verdict.AHEAD:
-            self._counts = counts._replace(refused=counts.refused + 1)
-            why = f"captured_at lies more than {self._time.clock_ahead_s:g} s after received_at"
-            return MessageRefused(message, f"{why}: the clock of {sender} is wrong")
-        elif isinstance(message, DetectionsMessage):
+        elif isinstance(message, DetectionsMessage) and at_s is not None:
             look = look_of(
                 message, self._sector.frame, max_sigma_m=self._sector.rules.tracking.max_sigma_m
             )
@@ -199,13 +220,10 @@ class Engine:
                 detections=counts.detections + len(message.detections),
                 untracked=counts.untracked + look.untracked,
             )
-            self._file(Entry(look.at_s, sender, message.message_id, look))
-        elif isinstance(message, PositionMessage):
-            fix = unit_fix(message, self._sector.frame)
-            if not self._sector.frame.holds(*fix.at):
-                self._counts = counts._replace(refused=counts.refused + 1)
-                return MessageRefused(message, f"{sender} is nowhere near the sector")
-            self._file(Entry(fix.at_s, sender, message.message_id, fix))
+            self._file(Entry(at_s, sender, message.message_id, look._replace(at_s=at_s)))
+        elif isinstance(message, PositionMessage) and at_s is not None:
+            fix = unit_fix(message, self._sector.frame)._replace(at_s=at_s)
+            self._file(Entry(at_s, sender, message.message_id, fix))
         return None
 
     def _file(self, entry: Entry) -> None:
@@ -280,6 +298,7 @@ class Engine:
             self._checkpoints.pop()
         start = self._checkpoints[-1]
         self._core = start.core.copy()
+        self._core.wake(start.at_s)
         cut = start.lines - self._lines_dropped
         void = self._lines[cut:]
         del self._lines[cut:]
@@ -298,7 +317,6 @@ class Engine:
         same = next(
             (i for i, (a, b) in enumerate(zip(void, new, strict=False)) if a != b),
             min(len(void), len(new)),
-        self._core.wake(start.at_s)
         )
         void, new = void[same:], new[same:]
         if void:

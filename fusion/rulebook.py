@@ -27,6 +27,18 @@ class TimeRule(Rule, frozen=True, kw_only=True):
     clock_ahead_s: Positive = 60.0  # captured_at may lie so far after received_at
 
 
+class IntakeRule(Rule, frozen=True, kw_only=True):
+    """`[rules.intake]`: what is believed of a device, and what is refused."""
+
+    clock_tolerance_s: Positive = 2.0  # ordinary transit: corrects nothing
+    clock_settle_s: Positive = 3.0  # messages agree so long before a clock is taken to be behind
+    max_frames_per_s: Annotated[int, Meta(ge=1, le=250)] = 60  # of one device, by its own time
+    unit_speed_mps: Positive = 50.0  # nobody's position moves faster
+    drone_speed_mps: Positive = 100.0
+    jump_fixes: Annotated[int, Meta(ge=1, le=10)] = 3  # in agreement: it really is there
+    sensor_moved_m: Positive = 30.0  # a fixed sensor's place changed: that is noted
+
+
 class TrackingRule(Rule, frozen=True, kw_only=True):
     """`[rules.tracking]`: from detections to tracks."""
 
@@ -41,6 +53,12 @@ class TrackingRule(Rule, frozen=True, kw_only=True):
     vehicle_noise: Positive = 3.0
     merge_s: Positive = 2.0  # two tracks lying on one another so long are one
 
+    def noise_of(self, kind: str) -> float:
+        """Return the spectral density of white acceleration of a kind, m²/s³."""
+        if kind == "person":
+            return self.person_noise
+        return self.vehicle_noise if kind == "vehicle" else self.animal_noise
+
 
 class CrossingRule(Rule, frozen=True, kw_only=True):
     """`[rules.crossing]`: who crossed the line."""
@@ -53,12 +71,6 @@ class CrossingRule(Rule, frozen=True, kw_only=True):
     memory_s: Positive = 60.0  # how far back the step over the line is looked for
     severity_outbound: Severity = Severity.HIGH
     severity_inbound: Severity = Severity.MEDIUM
-    def noise_of(self, kind: str) -> float:
-        """Return the spectral density of white acceleration of a kind, m²/s³."""
-        if kind == "person":
-            return self.person_noise
-        return self.vehicle_noise if kind == "vehicle" else self.animal_noise
-
 
 
 class GroupsRule(Rule, frozen=True, kw_only=True):
@@ -89,6 +101,7 @@ class Rules(Rule, frozen=True, kw_only=True):
     """All rules of a sector."""
 
     time: TimeRule = TimeRule()
+    intake: IntakeRule = IntakeRule()
     tracking: TrackingRule = TrackingRule()
     crossing: CrossingRule = CrossingRule()
     groups: GroupsRule = GroupsRule()
