@@ -15,7 +15,7 @@ export TUANBIEN_TEST_DATA := $(abspath ../shared/data)
 endif
 endif
 
-.PHONY: help demo test lint format bench faults assets weights constraints screenshot clean .venv
+.PHONY: help demo test lint format bench faults assets weights constraints screenshot clean .venv .venv-peers
 .DEFAULT_GOAL := help
 
 help: ## show the commands
@@ -27,6 +27,13 @@ help: ## show the commands
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tuần Biên needs Python 3.11 or newer; this is " + sys.version.split()[0] + " (make PYTHON=python3.12 …)")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[edge,fusion,maps,dev]'
+	@touch $@
+
+.venv-peers: .venv-peers/ready ## the environment of the trackers that the scoreboard compares with
+
+.venv-peers/ready: tests/benchmarks/scoreboard/peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --disable-pip-version-check $(PIP_ARGS) --no-deps -r $<
 	@touch $@
 
 weights: .venv ## bring the detector's weights into the cache
@@ -51,7 +58,7 @@ format: .venv ## mend what the tools can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv weights assets ## measure what the project promises (docs/benchmarks.md; BENCH="geometry demo" picks)
+bench: .venv weights assets $(if $(filter scoreboard,$(or $(BENCH),scoreboard)),.venv-peers) ## measure what the project promises (docs/benchmarks.md; BENCH="geometry demo" picks)
 	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 faults: .venv ## kill brokers and processes for long (the suite holds a short form)
@@ -65,4 +72,4 @@ constraints: .venv ## pin what is installed now
 	   $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.txt
 
 clean: ## forget the environment and what was brought
-	rm -rf .venv maps/static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-peers maps/static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -84,6 +84,19 @@ BENCHMARKS = {
     "scene": script("bench_scene.py", {"ms a frame at 10 fps 1080p": Target(most=1.0)}),
     "tiles": script("bench_tiles.py", {"found with tiles to without": Target(least=2.0)}),
     "fusion": script("bench_fusion.py"),
+    "scoreboard": Benchmark(
+        ("-m", "tests.benchmarks.scoreboard"),
+        {
+            f"{scenes}: {figure}": target
+            for scenes in ("standard", "unseen")
+            for figure, target in (
+                ("GOSPA to Stone Soup's, worst scene", Target(most=0.75)),
+                ("IDF1 above Stone Soup's, worst scene", Target(least=0.30)),
+                ("switches to Stone Soup's", Target(most=0.5)),
+                ("detections a second to Stone Soup's, worst scene", Target(least=100.0)),
+            )
+        },
+    ),
     "demo": Benchmark(
         ("-m", "edge.command", "demo", "--check"),
         {

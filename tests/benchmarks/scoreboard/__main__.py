@@ -1,0 +1,120 @@
+"""`python -m tests.benchmarks.scoreboard`: our engine, Stone Soup and norfair on the same scenes.
+
+Prints one row a scene and tracker, then one JSON line. `--ours` leaves the peers out;
+`--peers-from FOLDER` runs a peer on a scene once and takes its records from there the next time;
+`--seed N` (again and again) names other unseen scenes; `--tuning` runs those that whoever tunes may
+look at, which are never scored.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tests.benchmarks.scoreboard import ours, peer_process, scenes
+from tests.benchmarks.scoreboard.metrics import Score, score
+from tests.benchmarks.scoreboard.ours import Run
+from tests.benchmarks.scoreboard.picture import pictured
+from tests.benchmarks.scoreboard.scenes import STANDARD, Scene
+
+SCORED_S: Final = 120.0  # Stone Soup takes a second for some hundred detections
+UNSEEN_SEEDS: Final = (5101, 5202)
+# Found on `scenes.TUNING_SEED` alone.
+TUNED: Final[dict[str, tuple[str, ...]]] = {"GNN": (), "JPDA": (), "norfair": ()}
+STONE_SOUP: Final = ("GNN", "JPDA")
+
+
+def main(words: Sequence[str]) -> int:
+    """Run what was asked for."""
+    asked = _asked(words)
+    print(
+        "| scene | tracker | GOSPA m | IDF1 | switches | NEES (95 % band) | tracks | detections/s |"
+    )
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    figures: dict[str, Any] = {}
+    for title, made in _sets(asked):
+        scored = [(scene, _results(scene, asked)) for scene in made]
+        figures[title] = _ours(scored) if asked.ours else _against(scored)
+    print(json.dumps(figures))
+    return 0
+
+
+def _asked(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.scoreboard")
+    parser.add_argument("--ours", action="store_true", help="our engine only")
+    parser.add_argument("--peers-from", type=Path, metavar="FOLDER", help="keep their records")
+    parser.add_argument("--seed", type=int, action="append", help="of an unseen scene")
+    parser.add_argument("--tuning", action="store_true", help="the scenes to tune on instead")
+    parser.add_argument("--seconds", type=float, default=SCORED_S, help="length of each scene")
+    return parser.parse_args(words)
+
+
+def _sets(asked: argparse.Namespace) -> Iterator[tuple[str, Iterator[Scene]]]:
+    until_s, seed = asked.seconds, scenes.TUNING_SEED
+    if asked.tuning:
+        yield "tuning", (scenes.scene(name, seed=seed, until_s=until_s) for name in STANDARD)
+        return
+    yield "standard", (scenes.scene(name, until_s=until_s) for name in STANDARD)
+    seeds = asked.seed or UNSEEN_SEEDS
+    yield "unseen", (scenes.unseen(number, until_s=until_s) for number in seeds)
+
+
+Result = tuple[Score, float]  # and detections a second
+
+
+def _results(scene: Scene, asked: argparse.Namespace) -> dict[str, Result]:
+    """Run every tracker on a scene, printing a row for each."""
+    results = {"ours": _result(scene, ours.tracked(scene))}
+    for method, settings in () if asked.ours else TUNED.items():
+        run = peer_process.tracked(scene, method, settings=settings, kept_in=asked.peers_from)
+        results[method] = _result(scene, run)
+    return results
+
+
+def _result(scene: Scene, run: Run) -> Result:
+    good, per_s = score(pictured(run.records, scene.truth.times_s), scene.truth), 0.0
+    per_s = scene.detections / run.seconds
+    low, high = good.nees_band
+    nees = "" if run.records[0].cov_m2 is None else f"{good.nees:.2f} ({low:.2f} to {high:.2f})"
+    print(
+        f"| {scene.name}, seed {scene.seed} | {run.name} | {good.gospa_m:.2f} | {good.idf1:.3f} "
+        f"| {good.switches} | {nees} | {good.tracks} | {per_s:,.0f} |",
+        flush=True,
+    )
+    return good, per_s
+
+
+def _ours(scored: list[tuple[Scene, dict[str, Result]]]) -> dict[str, float]:
+    goods = [results["ours"][0] for _, results in scored]
+    return {
+        "GOSPA m, mean": round(sum(good.gospa_m for good in goods) / len(goods), 3),
+        "IDF1, mean": round(sum(good.idf1 for good in goods) / len(goods), 4),
+        "switches": sum(good.switches for good in goods),
+        "detections a second, least": round(min(results["ours"][1] for _, results in scored)),
+    }
+
+
+def _against(scored: list[tuple[Scene, dict[str, Result]]]) -> dict[str, float]:
+    """Hold ours against the better of Stone Soup's two, figure by figure."""
+    gospa, margin, speed = [], [], []
+    our_switches = their_switches = 0
+    for _, results in scored:
+        mine, my_speed = results["ours"]
+        peers = [results[method] for method in STONE_SOUP]
+        gospa.append(mine.gospa_m / min(good.gospa_m for good, _ in peers))
+        margin.append(mine.idf1 - max(good.idf1 for good, _ in peers))
+        speed.append(my_speed / max(per_s for _, per_s in peers))
+        our_switches += mine.switches
+        their_switches += min(good.switches for good, _ in peers)
+    return {
+        "GOSPA to Stone Soup's, worst scene": round(max(gospa), 3),
+        "IDF1 above Stone Soup's, worst scene": round(min(margin), 3),
+        "switches to Stone Soup's": round(our_switches / max(1, their_switches), 3),
+        "detections a second to Stone Soup's, worst scene": round(min(speed), 1),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
