@@ -1,25 +1,32 @@
-"""`tuanbien fusion …`: serve a sector, replay or record messages, check a sector, show schemas."""
+"""`tuanbien fusion …`: serve, replay or record, check a sector or a journal, show schemas."""
 
 import argparse
 import json
 import logging
+import math
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from edge.messages import RefusedError, UtcTime, json_schemas
+from edge.messages import RefusedError, UtcTime, encode, json_schemas
+from fusion.journal_check import check_journal
 from fusion.replay import replay
 from fusion.sector import load_sector
+from fusion.snapshotter import EVERY_S
 from fusion.survey import drawn, understood
 
 DEFAULT_BROKER: Final = "mqtt://127.0.0.1:1883"
 DEFAULT_STORE: Final = "sqlite:///tuanbien.db"
 DEFAULT_JOURNAL: Final = "journal"
+DEFAULT_KEEP_DAYS: Final = "90"
+FOR_EVER: Final = "forever"
+_DAY_S: Final = 86_400.0
 
 
 def main(argv: Sequence[str]) -> int:
@@ -47,6 +54,22 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="every accepted message is kept here (TUANBIEN_JOURNAL; default: %(default)s)",
     )
+    serve.add_argument(
+        "--journal-keep-days",
+        type=_keep_s,
+        default=os.environ.get("TUANBIEN_JOURNAL_KEEP_DAYS", DEFAULT_KEEP_DAYS),
+        dest="journal_keep_s",
+        metavar="DAYS",
+        help="older parts of the journal are removed, or with `forever` never "
+        f"(TUANBIEN_JOURNAL_KEEP_DAYS; default: {DEFAULT_KEEP_DAYS})",
+    )
+    serve.add_argument(
+        "--snapshot-every-s",
+        type=_positive,
+        default=EVERY_S,
+        metavar="FLOAT",
+        help="how much of the journal a restart has to read (default: %(default)g)",
+    )
     _add_clock(serve)
     serve.set_defaults(run=_serve)
 
@@ -69,6 +92,12 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("sector", type=Path, metavar="SECTOR.toml")
     check.add_argument("--geojson", type=Path, metavar="FILE", help="write it as GeoJSON too")
     check.set_defaults(run=_check)
+
+    journal = commands.add_parser("journal", help="look after a journal")
+    journal_commands = journal.add_subparsers(required=True, metavar="COMMAND")
+    verify = journal_commands.add_parser("verify", help="tell whether it is what was written")
+    verify.add_argument("folder", type=Path, metavar="DIR")
+    verify.set_defaults(run=_verify)
 
     schema = commands.add_parser("schema", help="print the JSON Schemas of all messages")
     schema.set_defaults(run=_schema)
@@ -94,6 +123,19 @@ def _add_clock(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _positive(text: str) -> float:
+    with suppress(ValueError):
+        number = float(text)
+        if math.isfinite(number) and number > 0.0:
+            return number
+    msg = f"{text!r} is not a number above 0"
+    raise argparse.ArgumentTypeError(msg)
+
+
+def _keep_s(text: str) -> float | None:
+    return None if text == FOR_EVER else _positive(text) * _DAY_S
+
+
 def _serve(arguments: argparse.Namespace) -> int:
     from fusion.ingest import serve  # noqa: PLC0415 - replay and check need no database
 
@@ -108,6 +150,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         journal_dir=arguments.journal,
         clock=partial(UtcTime.read_clock, offset_s=arguments.clock_offset_s),
         stop=_stopped_by_signal(),
+        snapshot_every_s=arguments.snapshot_every_s,
+        journal_keep_s=arguments.journal_keep_s,
     )
     return 0
 
@@ -169,6 +213,29 @@ def _write_json(path: Path, value: dict[str, Any]) -> None:
     except OSError as error:
         msg = f"{path}: cannot be written ({error.strerror or error})"
         raise RefusedError(msg) from error
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    found = check_journal(arguments.folder)
+    said = {
+        "segments": found.segments,
+        "lines": found.lines,
+        "bytes": found.size,
+        "bytes_without_checksum": found.unsummed,
+        "first_received_at": found.first_received_at,
+        "last_received_at": found.last_received_at,
+        "in_use": found.in_use,
+        "troubles": [
+            {"file": one.file, "offset": one.offset, "what": one.what} for one in found.troubles
+        ],
+    }
+    print(encode(said).decode())
+    if found.troubles:
+        more = len(found.troubles) - 1
+        and_more = f" (and {more} more)" if more else ""
+        msg = f"the journal {arguments.folder} is damaged: {found.troubles[0]}{and_more}"
+        raise RefusedError(msg)
+    return 0
 
 
 def _schema(_: argparse.Namespace) -> int:

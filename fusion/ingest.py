@@ -8,6 +8,8 @@ from fusion.journal import Journal, Recorded, recording_line
 from fusion.link import Link, field_topics, is_ours
 from fusion.sector import Sector
 from fusion.service import BATCH, TICK_S, Clock, Service
+from fusion.snapshot_folder import SnapshotFolder
+from fusion.snapshotter import EVERY_S, Snapshotter
 from fusion.store import Store
 
 
@@ -19,10 +21,13 @@ def serve(  # noqa: PLR0913 - what a service is wired to
     journal_dir: Path,
     clock: Clock,
     stop: threading.Event,
+    snapshot_every_s: float = EVERY_S,
+    journal_keep_s: float | None = None,
 ) -> None:
     """Run the service of one sector until `stop`.
 
-    A broker that is away is waited for; so is, once running, a store or disk that refuses.
+    A broker that is away is waited for; so is, once running, a store or disk that refuses. Of the
+    journal, what is older than `journal_keep_s` is removed; None: nothing is.
 
     Raises:
         RefusedError: The broker's address is none, the store cannot be opened, or the journal
@@ -40,7 +45,18 @@ def serve(  # noqa: PLR0913 - what a service is wired to
     try:
         store = Store.open(store_url, migrate=True)
         try:
-            Service(sector, link=link, journal=journal, store=store, clock=clock, stop=stop).run()
+            Service(
+                sector,
+                link=link,
+                journal=journal,
+                store=store,
+                clock=clock,
+                stop=stop,
+                snapshots=Snapshotter(
+                    SnapshotFolder(journal_dir, sector), every_s=snapshot_every_s
+                ),
+                journal_keep_s=journal_keep_s,
+            ).run()
         finally:
             store.close()
     finally:

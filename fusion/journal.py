@@ -3,7 +3,8 @@
 A folder of segments, each a file of recording lines
 `{"received_at": …, "topic": …, "payload": …}` in order of arrival, so `tuanbien fusion replay`
 runs on one of them, or on all of them one after the other. A segment ends with the UTC day or
-when it is full. What `append` has returned from is on the disk, not in a cache.
+when it is full. What `append` has returned from is on the disk, not in a cache. Beside each
+segment stand its checksums (`fusion.checksums`), by which `fusion.journal_check` finds damage.
 
 Messages that were refused are not here: they go to the store's table `rejected` with the reason.
 """
@@ -13,17 +14,21 @@ import logging
 import mmap
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import BufferedReader
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 import msgspec
 
 from edge.messages import InvalidMessageError, RefusedError, Topic, UtcTime, encode
+from fusion.checksums import NOTHING_BEFORE, SumWriter, read_sums, sums_of
 
 SEGMENT_MAX_BYTES: Final = 256 * 1024 * 1024
+_LOCK_WAITS_S: Final = (0.05, 0.1, 0.2)
 _SEGMENT: Final = re.compile(r"journal-(\d{8})-\d{8}T\d{6}Z\.jsonl", re.ASCII)
 _log = logging.getLogger(__name__)
 
@@ -92,6 +97,7 @@ class Journal:
         self._lock = lock
         self._segment_max_bytes = segment_max_bytes
         self._file = -1
+        self._sums: SumWriter | None = None
         self._day = ""
         self._position: Position | None = None
         self.cut_bytes = 0  # what a crash had left half written and `open` took off
@@ -133,7 +139,7 @@ class Journal:
     @property
     def last_received_at(self) -> UtcTime | None:
         """When the last message came in; None while there is none."""
-        for segment in reversed(self._segments()):
+        for segment in reversed(segments_in(self._folder)):
             if (last := _last_message(segment)) is not None:
                 return last.received_at
         return None
@@ -152,6 +158,8 @@ class Journal:
         except OSError:
             os.ftruncate(self._file, offset)
             raise
+        if self._sums is not None:
+            self._sums.add(block)
         self._position = Position(segment, offset + len(block))
         return self._position
 
@@ -162,12 +170,16 @@ class Journal:
 
         It begins with the first message received at `since` or later, or with the first one
         behind `after`, whichever comes first in the journal; with neither, at the beginning.
-        A line that cannot be read is logged and left out.
+        With `after` alone nothing before it is looked at. A line that cannot be read is logged
+        and left out.
         """
-        begun = since is None and after is None
+        begun = since is None
         for segment in self._segments_from(since, after):
             offset = 0
+            if since is None and after is not None and segment.name == after.segment:
+                offset = after.offset
             with segment.open("rb") as file:
+                file.seek(offset)
                 for line in file:
                     offset += len(line)
                     position = Position(segment.name, offset)
@@ -182,21 +194,53 @@ class Journal:
 
     def holds(self, position: Position) -> bool:
         """Tell whether a position is one of this journal."""
-        return (self._folder / position.segment).is_file()
+        try:
+            return (self._folder / position.segment).stat().st_size >= position.offset
+        except OSError:
+            return False
+
+    def forget(self, *, before_segment: int, older_than: UtcTime) -> list[str]:
+        """Remove whole segments from the journal's beginning; return their names.
+
+        Args:
+            before_segment: This one, by its running number, and what follows it stay.
+            older_than: What has a message received at this instant or later stays.
+
+        Raises:
+            OSError: One cannot be removed; those that follow it stay.
+        """
+        gone = []
+        segments = segments_in(self._folder)
+        for segment, following in pairwise(segments):
+            next_one = _first_message(following)
+            if segment_number(segment.name) >= before_segment or next_one is None:
+                break
+            # A clock that was set back wrote old times into a new segment: both ends must be old.
+            last = _last_message(segment)
+            if max(next_one.received_at, last.received_at if last else older_than) > older_than:
+                break
+            segment.unlink()
+            sums_of(segment).unlink(missing_ok=True)
+            gone.append(segment.name)
+        return gone
 
     def close(self) -> None:
         """Let the next process have it."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+        if self._sums is not None:
+            with suppress(OSError):  # the next start makes up for sums that are missing
+                self._sums.sync()
+            self._sums.close()
+            self._sums = None
         os.close(self._lock)
-
-    def _segments(self) -> list[Path]:
-        return sorted(path for path in self._folder.iterdir() if _SEGMENT.fullmatch(path.name))
 
     def _segments_from(self, since: UtcTime | None, after: Position | None) -> list[Path]:
         """Return the segments from the last one that begins early enough."""
-        segments = self._segments()
+        segments = segments_in(self._folder)
+        if since is None and after is not None:
+            return [segment for segment in segments if segment.name >= after.segment]
         for index in range(len(segments) - 1, 0, -1):
             first = _first_message(segments[index])
             early = first is not None and since is not None and first.received_at <= since
@@ -206,7 +250,7 @@ class Journal:
 
     def _resume(self, sector: str) -> None:
         """Stand behind the last whole line of the last segment."""
-        segments = self._segments()
+        segments = segments_in(self._folder)
         if not segments:
             return
         last = segments[-1]
@@ -218,6 +262,9 @@ class Journal:
             os.ftruncate(self._file, kept)
             os.fsync(self._file)
         self._position = Position(last.name, kept)
+        before = read_sums(segments[-2])[-1:] if len(segments) > 1 else []
+        digest = before[0].digest if before else NOTHING_BEFORE
+        self._sums = SumWriter.resume(last, kept, digest)
         if (first := _first_message(last)) is not None:
             self._day = f"{first.received_at:%Y%m%d}"
             self._check_sector(first, sector)
@@ -234,30 +281,63 @@ class Journal:
         if self._position is None:
             number = 1
         elif self._day not in {"", day} or self._position.offset >= self._segment_max_bytes:
-            number = int(self._position.segment.split("-")[1]) + 1
+            number = segment_number(self._position.segment) + 1
         else:
             self._day = day
             return self._position
         path = self._folder / f"journal-{number:08d}-{now:%Y%m%dT%H%M%SZ}.jsonl"
+        before = NOTHING_BEFORE
+        if self._sums is not None:
+            self._sums.sync()
+            before = self._sums.last.digest
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-        folder = os.open(self._folder, os.O_RDONLY)
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            sums = SumWriter.begin(path, before)
+            sync_folder(self._folder)
+        except OSError:
+            os.close(file)
+            path.unlink()
+            raise
         if self._file >= 0:
             os.close(self._file)
-        self._file, self._day = file, day
+        if self._sums is not None:
+            self._sums.close()
+        self._file, self._sums, self._day = file, sums, day
         self._position = Position(path.name, 0)
         return self._position
 
 
-def _take(lock: int, folder: Path) -> None:
+def segments_in(folder: Path) -> list[Path]:
+    """Return the segments of a journal, in order."""
+    return sorted(path for path in folder.iterdir() if _SEGMENT.fullmatch(path.name))
+
+
+def segment_number(name: str) -> int:
+    """Return the running number of a segment, from its file's name."""
+    return int(name.split("-")[1])
+
+
+def sync_folder(folder: Path) -> None:
+    """Have on the disk what a folder's files are called."""
+    file = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        msg = f"the journal {folder} belongs to another fusion process that is running"
-        raise RefusedError(msg) from error
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _take(lock: int, folder: Path) -> None:
+    """Take the lock; somebody who checks the journal may hold it for an instant."""
+    for wait_s in (*_LOCK_WAITS_S, None):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if wait_s is None:
+                msg = f"the journal {folder} belongs to another fusion process that is running"
+                raise RefusedError(msg) from error
+            time.sleep(wait_s)
+        else:
+            return
 
 
 def _whole_bytes(path: Path) -> int:

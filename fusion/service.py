@@ -3,9 +3,11 @@
 Order is everything. A message is written to the journal and flushed to the disk before the broker
 may forget it; then the engine steps; then what happened is saved, with the place in the journal,
 in one transaction; only then is it published. So whatever dies, the next start finds a message
-either at the broker or in the journal, and knows which of them the store has seen.
+either at the broker or in the journal, and knows which of them the store has seen. It begins with
+the last snapshot of the engine and what the journal has behind it.
 """
 
+import gc
 import logging
 import threading
 import time
@@ -21,6 +23,9 @@ from fusion.journal import Journal, Position, Recorded
 from fusion.link import Delivery, Link, is_ours
 from fusion.saving import Rejection
 from fusion.sector import Sector
+from fusion.snapshot import UnfitSnapshotError
+from fusion.snapshot_folder import ignored
+from fusion.snapshotter import Snapshotter
 from fusion.store import Store, StoreUnavailableError
 
 Clock = Callable[[], UtcTime]
@@ -28,7 +33,7 @@ Clock = Callable[[], UtcTime]
 TICK_S: Final = 0.5
 STATUS_S: Final = 5.0
 BATCH: Final = 256  # messages that share one flush to the disk and one transaction
-RECOVERY_HORIZONS: Final = 2.0  # how much of the journal rebuilds the engine's state
+RECOVERY_HORIZONS: Final = 2.0  # how much of the journal rebuilds the state without a snapshot
 _NOTE_S: Final = 0.02  # an alert that was taken is noted so soon: else a restart repeats it
 _RETRY_S: Final = (0.2, 5.0)  # first and longest wait for a disk or database that refuses
 _T = TypeVar("_T")
@@ -56,14 +61,22 @@ class Service:
         store: Store,
         clock: Clock,
         stop: threading.Event,
+        snapshots: Snapshotter | None = None,
+        journal_keep_s: float | None = None,
     ) -> None:
-        """Wire the parts; they stay the caller's to close."""
+        """Wire the parts; they stay the caller's to close.
+
+        Without `snapshots` recovery has the journal alone. With `journal_keep_s`, segments of the
+        journal that are older, and that no recovery would read, are removed.
+        """
         self._sector = sector
         self._link = link
         self._journal = journal
         self._store = store
         self._clock = clock
         self._stop = stop
+        self._snapshots = snapshots
+        self._journal_keep_s = journal_keep_s
         self._engine = Engine(sector)
         self._announcer = Announcer(sector.id, link)
         self._last_fault = ""
@@ -80,8 +93,13 @@ class Service:
                 self._say_status(online=False)
                 self._link.stop()
             self._note_taken()
+            if self._snapshots is not None:
+                self._snapshots.take_last(self._engine, self._journal.end)
         except _StoppedError:
             _log.warning("stopped while it waited: the journal has what the store has not")
+        finally:
+            if self._snapshots is not None:
+                self._snapshots.abandon()
 
     def _serve(self) -> None:
         next_tick_s = next_status_s = time.monotonic()
@@ -98,6 +116,7 @@ class Service:
             if now_s >= next_tick_s:
                 next_tick_s = now_s + TICK_S
                 self._tick()
+                self._keep_house()
             connected = self._link.connected
             if now_s >= next_status_s or (connected and not was_connected):
                 next_status_s = now_s + STATUS_S
@@ -108,6 +127,29 @@ class Service:
 
     def _tick(self) -> None:
         self._keep(self._advance(partial(self._engine.tick, self._clock())))
+
+    def _keep_house(self) -> None:
+        """Take a snapshot when it is time, and let go of what no recovery needs any more.
+
+        Called when the engine has taken every message of the journal and the store knows what
+        came of it.
+        """
+        if self._snapshots is None:
+            return
+        finished = self._snapshots.attend(self._engine, self._journal.end)
+        needed = self._snapshots.folder.first_segment_needed() if finished else None
+        if needed is None or self._journal_keep_s is None:
+            return
+        keep_s = max(self._journal_keep_s, RECOVERY_HORIZONS * self._sector.rules.time.horizon_s)
+        try:
+            gone = self._journal.forget(
+                before_segment=needed, older_than=self._clock().after(-keep_s)
+            )
+        except OSError as error:
+            _log.error("cannot remove what is old of the journal: %s", error.strerror)
+            return
+        for name in gone:
+            _log.info("removed %s: older than %.1f days", name, keep_s / 86_400.0)
 
     def _take(self, deliveries: Sequence[Delivery]) -> None:
         """Bring one batch all the way: disk, broker, engine, store, MQTT.
@@ -221,7 +263,8 @@ class Service:
     def _recover(self) -> None:
         """Bring the engine to where it was, and the store to where the journal is.
 
-        The journal's tail goes through the engine; of what comes out, only that from behind the
+        The engine begins with a snapshot, or empty and some way back in the journal; what the
+        journal has behind that goes through it. Of what comes out, only that from behind the
         place which the store knows is new to it. A store that knows no place in this journal is
         filled from its beginning.
         """
@@ -232,13 +275,14 @@ class Service:
         if known is not None and not self._journal.holds(known):
             _log.warning("the store was filled from another journal; this one is read whole")
             known = None
+        begun = None if known is None else self._restore(known)
         tail_s = RECOVERY_HORIZONS * self._sector.rules.time.horizon_s
-        since = None if known is None else last.after(-tail_s)
-        _log.info("recovering from the journal")
+        since = last.after(-tail_s) if begun is None and known is not None else None
+        _log.info("recovering from %s", "the journal" if begun is None else f"a snapshot, {begun}")
         began_s, count, unsaved = time.monotonic(), 0, 0
         events: list[Event] = []
         rejections: list[Rejection] = []
-        for recorded, position in self._journal.read(since=since, after=known):
+        for recorded, position in self._journal.read(since=since, after=begun or known):
             if self._stop.is_set():
                 raise _StoppedError
             try:
@@ -257,11 +301,35 @@ class Service:
                 events, rejections = [], []
         self._keep(events, self._journal.end, rejections)
         _log.info(
-            "recovered from the journal: %d messages read, %d of them new to the store, in %.1f s",
+            "recovered: %d messages read from the journal, %d of them new to the store, in %.1f s",
             count,
             unsaved,
             time.monotonic() - began_s,
         )
+
+    def _restore(self, known: Position) -> Position | None:
+        """Let the engine be what the newest fit snapshot holds; return its place in the journal.
+
+        One that stands behind the place that the store knows is not fit: what happened between
+        the two would never be saved.
+        """
+        if self._snapshots is None:
+            return None
+        for position, body in self._snapshots.folder.read():
+            if position > known or not self._journal.holds(position):
+                ignored(position, "the store, or the journal, is older than it")
+                continue
+            gc.disable()  # it would go through what is being built again and again
+            try:
+                self._engine = Engine.restored(self._sector, body)
+            except UnfitSnapshotError as error:
+                ignored(position, str(error))
+                continue
+            finally:
+                gc.enable()
+            self._snapshots.restored(position)
+            return position
+        return None
 
 
 def _decoded(recorded: Recorded) -> AnyFieldMessage:

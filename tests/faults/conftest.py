@@ -25,7 +25,7 @@ def outage_s() -> float:
 @pytest.fixture(scope="session")
 def kills() -> int:
     """How often a process is killed in the midst of its work."""
-    return 30 if os.environ.get("TUANBIEN_FAULTS") == "long" else 3
+    return 200 if os.environ.get("TUANBIEN_FAULTS") == "long" else 3
 
 
 @pytest.fixture
@@ -111,12 +111,13 @@ def film() -> Callable[..., tuple[list[str], int]]:
 class FusionProcess:
     """`tuanbien fusion serve` as a process that a test may kill and start again."""
 
-    def __init__(self, sector: Path, broker_url: str, folder: Path) -> None:
+    def __init__(self, sector: Path, broker_url: str, folder: Path, *options: str) -> None:
         self.journal, self.store_url = folder / "journal", f"sqlite:///{folder}/store.db"
         tuanbien = "import sys; from edge.command import main; sys.exit(main())"
         self._command = [
             *(sys.executable, "-c", tuanbien, "fusion", "serve", str(sector)),
             *("--broker", broker_url, "--store", self.store_url, "--journal", str(self.journal)),
+            *options,
         ]
         self._log = (folder / "fusion.log").open("ab")
         self.start()
@@ -148,12 +149,12 @@ class FusionProcess:
 
 
 @pytest.fixture
-def start_fusion(sector_file, tmp_path) -> Iterator[Callable[[str], FusionProcess]]:
+def start_fusion(sector_file, tmp_path) -> Iterator[Callable[..., FusionProcess]]:
     """Return a function that starts the fusion service of the test's sector."""
     started: list[FusionProcess] = []
 
-    def start(broker_url: str) -> FusionProcess:
-        started.append(FusionProcess(sector_file, broker_url, tmp_path))
+    def start(broker_url: str, *options: str) -> FusionProcess:
+        started.append(FusionProcess(sector_file, broker_url, tmp_path, *options))
         return started[-1]
 
     yield start

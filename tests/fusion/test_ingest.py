@@ -280,7 +280,7 @@ def test_a_line_of_an_older_contract_does_not_stop_recovery(
     nats_broker, listen, served, crossing, tmp_path, caplog
 ) -> None:
     journal_of(tmp_path / "journal", crossing)
-    (segment,) = (tmp_path / "journal").glob("journal-*")
+    (segment,) = (tmp_path / "journal").glob("*.jsonl")
     lines = segment.read_bytes().splitlines(keepends=True)
     segment.write_bytes(lines[0].replace(b'"v":1', b'"v":0') + b"".join(lines))
     client = listen(nats_broker, ALL)

@@ -203,6 +203,64 @@ def test_a_journal_of_nothing_but_half_a_line_begins_anew(open_journal, tmp_path
     assert numbers(open_journal()) == [2]
 
 
+# -- what is old -----------------------------------------------------------------------------
+
+
+def names(folder) -> list[str]:
+    return sorted(path.name.split("-")[1] + path.suffix for path in folder.glob("journal-*"))
+
+
+def test_whole_old_segments_are_removed_with_their_sums_and_the_rest_stays(
+    open_journal, tmp_path
+) -> None:
+    journal = open_journal(segment_max_bytes=1)
+    for number in range(5):
+        journal.append([message(number, at=NOON.after(number * 60.0))])
+    gone = journal.forget(before_segment=99, older_than=NOON.after(130.0))
+    assert gone == [f"journal-0000000{n}-20260314T120{n - 1}00Z.jsonl" for n in (1, 2)]
+    assert names(tmp_path / "journal") == sorted(
+        f"0000000{n}{suffix}" for n in (3, 4, 5) for suffix in (".jsonl", ".sums")
+    )
+    assert numbers(journal) == [2, 3, 4]
+
+
+def test_what_a_recovery_would_read_is_not_removed_however_old(open_journal) -> None:
+    journal = open_journal(segment_max_bytes=1)
+    for number in range(5):
+        journal.append([message(number)])
+    assert len(journal.forget(before_segment=3, older_than=NOON.after(9e9))) == 2
+    assert numbers(journal) == [2, 3, 4]
+    assert len(journal.forget(before_segment=99, older_than=NOON.after(9e9))) == 2
+    assert numbers(journal) == [4]  # the one that is being written
+
+
+def test_a_clock_that_was_set_back_does_not_make_what_is_new_old(open_journal) -> None:
+    journal = open_journal(segment_max_bytes=1)
+    journal.append([message(1, at=NOON)])
+    journal.append([message(2, at=NOON.after(-86_400.0))])
+    journal.append([message(3, at=NOON.after(-86_399.0))])
+    assert journal.forget(before_segment=99, older_than=NOON.after(-3600.0)) == []
+
+
+def test_nothing_but_the_tail_is_looked_at(open_journal, tmp_path, caplog) -> None:
+    journal = open_journal()
+    ends = [journal.append([message(number)]) for number in range(4)]
+    only_segment(tmp_path).write_bytes(
+        b"x" * ends[1].offset + only_segment(tmp_path).read_bytes()[ends[1].offset :]
+    )
+    assert numbers(journal, after=ends[1]) == [2, 3]
+    assert numbers(journal, after=ends[3]) == []
+    assert caplog.text == ""
+
+
+def test_a_position_behind_the_end_is_none_of_this_journal(open_journal) -> None:
+    journal = open_journal()
+    end = journal.append([message(1)])
+    assert journal.holds(end)
+    assert not journal.holds(end._replace(offset=end.offset + 1))
+    assert not journal.holds(end._replace(segment="journal-00000009-20260314T120000Z.jsonl"))
+
+
 # -- who may open it -------------------------------------------------------------------------
 
 

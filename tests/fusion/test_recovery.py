@@ -2,16 +2,22 @@
 
 import json
 import random
+import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edge.messages import UtcTime, encode
+from fusion import snapshot_folder
+from fusion.engine import Engine
 from fusion.journal import Journal
 from fusion.link import Delivery, Link
 from fusion.sector import load_sector
-from fusion.service import Service
+from fusion.service import RECOVERY_HORIZONS, Service
+from fusion.snapshot_folder import SnapshotFolder
+from fusion.snapshotter import Snapshotter
 from fusion.store import Store
 
 BEGAN_AT = UtcTime.parse("2026-03-14T17:00:00Z")
@@ -26,6 +32,7 @@ class Life:
         self.now = BEGAN_AT
         sector = load_sector(sector_file)
         self.journal = Journal.open(folder / "journal", sector=sector.id)
+        self.snapshots = SnapshotFolder(folder / "journal", sector)
         self.store = Store.open(f"sqlite:///{folder}/store.db", migrate=True)
         self.service = Service(
             sector,
@@ -34,12 +41,20 @@ class Life:
             store=self.store,
             clock=lambda: self.now,
             stop=threading.Event(),
+            snapshots=Snapshotter(self.snapshots),
         )
         self.service._recover()
 
-    def live(self, begin_s: float, end_s: float, arrivals: list[tuple[float, bytes]]) -> None:
+    def live(
+        self,
+        begin_s: float,
+        end_s: float,
+        arrivals: list[tuple[float, bytes]],
+        *,
+        snapshot_at: Callable[[float], bool] = lambda _: False,
+    ) -> None:
         """Let what arrives in [begin, end) come, and the clock tick between."""
-        ticks = [(0.5 * n, b"") for n in range(int(2 * ENDS_S)) if begin_s <= 0.5 * n < end_s]
+        ticks = [(0.5 * n, b"") for n in range(int(2 * end_s) + 1) if begin_s <= 0.5 * n < end_s]
         comes = [arrival for arrival in arrivals if begin_s <= arrival[0] < end_s]
         for at_s, payload in sorted(ticks + comes, key=lambda one: one[0]):
             self.now = BEGAN_AT.after(round(at_s, 3))
@@ -49,6 +64,12 @@ class Life:
                 self.service._take([Delivery(topic, payload, 0, 0, 0, retained=False)])
             else:
                 self.service._tick()
+                if snapshot_at(at_s):
+                    self.snapshot()
+
+    def snapshot(self) -> None:
+        if self.journal.end is not None:
+            self.snapshots.write(self.service._engine.snapshot(), self.journal.end)
 
     def die(self) -> None:
         """Nothing is finished: what is not on the disk is gone."""
@@ -80,9 +101,9 @@ def arrivals(walk, chance: random.Random) -> list[tuple[float, bytes]]:
     return found
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("seed", "snapshots"), [(seed, seed % 2 == 1) for seed in range(6)])
 def test_a_death_at_any_instant_changes_nothing_that_the_store_ends_with(
-    sector_file, tmp_path, walk, seed
+    sector_file, tmp_path, walk, seed, snapshots
 ) -> None:
     chance = random.Random(seed)
     comes = arrivals(walk, chance)
@@ -99,9 +120,10 @@ def test_a_death_at_any_instant_changes_nothing_that_the_store_ends_with(
             for at_s, payload in comes
         ]
         life = Life(sector_file, tmp_path / "broken")
-        life.live(begin_s, end_s, comes)
+        life.live(begin_s, end_s, comes, snapshot_at=lambda _: snapshots and chance.random() < 0.3)
         found = told(life.store)
         life.die()
+    assert len(list((tmp_path / "broken" / "journal").glob("snapshot-*"))) == 2 * snapshots
     whole = Life(sector_file, tmp_path / "whole")
     whole.live(0.0, ENDS_S, comes)
     expected = told(whole.store)
@@ -109,3 +131,229 @@ def test_a_death_at_any_instant_changes_nothing_that_the_store_ends_with(
     assert found == expected
     standing = [one for one in expected[1].values() if one.state != "withdrawn"]
     assert len(standing) == len(expected[0]) == WALKERS
+
+
+# -- longer in view than any journal tail ------------------------------------------------------
+
+HORIZON_S = 10.0
+LINGERS_S = 76.0
+DIES_S = 60.0
+assert DIES_S > 2.0 * RECOVERY_HORIZONS * HORIZON_S
+
+
+@pytest.fixture
+def short_sector(sector_file) -> Path:
+    """A sector whose horizon, and with it the journal's tail, is short."""
+    sector_file.write_text(sector_file.read_text() + f"[rules.time]\nhorizon_s = {HORIZON_S}\n")
+    return sector_file
+
+
+@pytest.fixture
+def lingering(walk) -> list[tuple[float, bytes]]:
+    """One person comes slowly, in view all the time, and at last steps over the line."""
+    messages = walk(begin=BEGAN_AT, from_m=-30.0, to_m=8.0, speed_mps=0.5)
+    found = [(one.captured_at.seconds_since(BEGAN_AT) + 0.1, encode(one)) for one in messages]
+    assert found[-1][0] >= LINGERS_S
+    return found
+
+
+def snapshots_of(folder: Path) -> list[Path]:
+    return sorted((folder / "journal").glob("snapshot-*.bin"), reverse=True)
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut_in_half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def of_another_version(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"code":"', b'"code":"0', 1))
+
+
+def of_another_journal(path: Path) -> None:
+    path.write_bytes(
+        path.read_bytes().replace(
+            b'"segment":"journal-00000001', b'"segment":"journal-00000009', 1
+        )
+    )
+
+
+DAMAGES = [Path.unlink, flip_a_bit, cut_in_half, of_another_version, of_another_journal]
+
+
+def lives(sector_file, folder, lingering, *, damage=None, which=0) -> tuple[dict, dict, dict]:
+    """Live, die at `DIES_S`, live on; before the second life the snapshots are damaged."""
+    life = Life(sector_file, folder)
+    life.live(0.0, DIES_S, lingering, snapshot_at=lambda at_s: at_s in {40.0, 55.0})
+    life.die()
+    assert len(snapshots_of(folder)) == 2
+    if damage is not None:
+        for path in snapshots_of(folder)[:which]:
+            damage(path)
+    life = Life(sector_file, folder)
+    life.live(DIES_S, LINGERS_S + 20.0, lingering)
+    found = told(life.store)
+    life.die()
+    return found
+
+
+@pytest.fixture
+def undisturbed(short_sector, tmp_path, lingering) -> tuple[dict, dict, dict]:
+    life = Life(short_sector, tmp_path / "whole")
+    life.live(0.0, LINGERS_S + 20.0, lingering)
+    found = told(life.store)
+    life.die()
+    assert [len(part) for part in found] == [1, 1, 1]
+    return found
+
+
+def test_who_is_in_view_for_longer_than_two_horizons_keeps_the_track_over_a_death(
+    short_sector, tmp_path, lingering, undisturbed, caplog
+) -> None:
+    caplog.set_level("INFO")
+    assert lives(short_sector, tmp_path / "broken", lingering) == undisturbed
+    # From 55 s, of which the store knew all but perhaps the last one.
+    assert "recovering from a snapshot" in caplog.text
+    assert "recovered: 10 messages read from the journal" in caplog.text
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_newest_snapshot_that_is_unfit_gives_way_to_the_one_before(
+    short_sector, tmp_path, lingering, undisturbed, damage, caplog
+) -> None:
+    caplog.set_level("INFO")
+    folder = tmp_path / "broken"
+    assert lives(short_sector, folder, lingering, damage=damage, which=1) == undisturbed
+    assert "recovered: 40 messages read from the journal" in caplog.text
+    assert ("is not used" in caplog.text) == (damage is not Path.unlink)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_without_any_fit_snapshot_the_journal_alone_is_right_but_for_the_track(
+    short_sector, tmp_path, lingering, undisturbed, damage, caplog
+) -> None:
+    """Two horizons cannot tell who someone was before; still there is one alert, not two."""
+    found = lives(short_sector, tmp_path / "broken", lingering, damage=damage, which=2)
+    assert [len(part) for part in found] == [1, 1, 2]
+    assert set(undisturbed[2]) < set(found[2])
+    assert caplog.text.count("is not used") == 2 * (damage is not Path.unlink)
+
+
+def test_a_snapshot_ahead_of_the_store_is_left_alone(
+    short_sector, tmp_path, lingering, undisturbed, caplog
+) -> None:
+    """The store was put back from a copy: what it lost comes again, from the older snapshot."""
+    folder = tmp_path / "broken"
+    life = Life(short_sector, folder)
+    for begin_s, end_s in [(0.0, 40.0), (40.0, 50.0), (50.0, DIES_S)]:
+        life.live(begin_s, end_s, lingering, snapshot_at=lambda at_s: at_s in {35.0, 55.0})
+        if end_s == 50.0:
+            life.store.close()
+            shutil.copytree(folder, tmp_path / "copy", ignore=shutil.ignore_patterns("journal"))
+    life.die()
+    for kept in (tmp_path / "copy").iterdir():
+        shutil.copy(kept, folder)
+    for log in folder.glob("store.db-*"):
+        if not (tmp_path / "copy" / log.name).exists():
+            log.unlink()
+    life = Life(short_sector, folder)
+    life.live(DIES_S, LINGERS_S + 20.0, lingering)
+    assert told(life.store) == undisturbed
+    life.die()
+    assert caplog.text.count("the store, or the journal, is older than it") == 1
+
+
+def test_recovery_reads_nothing_of_the_journal_before_the_snapshot(
+    short_sector, tmp_path, lingering, undisturbed, caplog
+) -> None:
+    folder = tmp_path / "broken"
+    life = Life(short_sector, folder)
+    life.live(0.0, DIES_S, lingering, snapshot_at=lambda at_s: at_s == 55.0)
+    life.die()
+    (position,) = (place for place, _ in life.snapshots.read())
+    with (folder / "journal" / position.segment).open("r+b") as segment:
+        segment.write(b"x" * position.offset)
+    life = Life(short_sector, folder)
+    life.live(DIES_S, LINGERS_S + 20.0, lingering)
+    assert told(life.store) == undisturbed
+    life.die()
+    assert caplog.text == ""
+
+
+def test_a_clean_stop_leaves_nothing_to_read_again(
+    short_sector, tmp_path, lingering, undisturbed, caplog
+) -> None:
+    caplog.set_level("INFO")
+    folder = tmp_path / "broken"
+    life = Life(short_sector, folder)
+    life.live(0.0, DIES_S, lingering)
+    life.service._snapshots.take_last(life.service._engine, life.journal.end)
+    life.die()
+    life = Life(short_sector, folder)
+    assert "recovered: 0 messages read from the journal" in caplog.text
+    life.live(DIES_S, LINGERS_S + 20.0, lingering)
+    assert told(life.store) == undisturbed
+    life.die()
+
+
+def test_a_snapshot_that_cannot_be_made_is_told_once_and_stops_nothing(
+    short_sector, tmp_path, lingering, monkeypatch, caplog
+) -> None:
+    def unable(_) -> bytes:
+        msg = "cannot pickle 'generator' object"
+        raise TypeError(msg)
+
+    monkeypatch.setattr(Engine, "snapshot", unable)
+    life = Life(short_sector, tmp_path)
+    life.live(0.0, 5.0, lingering)
+    life.service._snapshots.take_last(life.service._engine, life.journal.end)
+    life.die()
+    assert caplog.text.count("no snapshot could be taken (TypeError: cannot pickle") == 1
+    assert snapshots_of(tmp_path) == []
+
+
+def test_old_parts_of_the_journal_go_once_two_snapshots_stand_behind_them(
+    sector_file, tmp_path, walk, monkeypatch
+) -> None:
+    day_s = 86_400.0
+    life = Life(sector_file, tmp_path)
+    monkeypatch.setattr(Snapshotter, "attend", lambda *_: True)
+
+    def numbers() -> list[int]:
+        return [int(path.name[8:16]) for path in sorted((tmp_path / "journal").glob("*.jsonl"))]
+
+    for day in range(4):
+        life.now = BEGAN_AT.after(day * day_s)
+        for message in walk(begin=life.now, name=f"day-{day}")[:3]:
+            topic = "tuanbien/v1/test-sector/cam-01/detections"
+            life.service._take([Delivery(topic, encode(message), 0, 0, 0, retained=False)])
+        life.snapshot()
+        life.service._keep_house()
+        assert numbers() == list(range(1, day + 2))  # no age is set: nothing goes
+    life.service._journal_keep_s = 1.5 * day_s
+    life.service._keep_house()
+    assert numbers() == [2, 3, 4]
+    life.service._journal_keep_s = 1.0
+    life.service._keep_house()
+    assert numbers() == [3, 4]  # the older snapshot stands in number 3
+    life.die()
+    life = Life(sector_file, tmp_path)
+    assert life.service._engine.counts.messages == 12
+    life.die()
+
+
+def test_another_version_of_the_program_has_another_fingerprint(tmp_path, monkeypatch) -> None:
+    before = snapshot_folder.code_fingerprint()
+    assert snapshot_folder.code_fingerprint() == before
+    package = tmp_path / "fusion"
+    shutil.copytree(Path(snapshot_folder.__file__).parent, package)
+    monkeypatch.setattr(snapshot_folder, "__file__", str(package / "snapshot_folder.py"))
+    assert snapshot_folder.code_fingerprint() == before
+    with (package / "core.py").open("a") as source:
+        source.write("#\n")
+    assert snapshot_folder.code_fingerprint() != before

@@ -1,4 +1,4 @@
-"""`tuanbien fusion check | replay | schema`, as a technician calls them."""
+"""`tuanbien fusion check | replay | schema | …`, as a technician calls them."""
 
 import json
 from pathlib import Path
@@ -48,6 +48,7 @@ def test_schema_prints_the_schemas(capsys) -> None:
     ("arguments", "word"),
     [
         (["check", "nowhere.toml"], "nowhere.toml"),
+        (["journal", "verify", "nowhere"], "nowhere"),
         (["replay", "nowhere.toml", "x", "--out", "y"], "nowhere.toml"),
         (["replay", str(GOLDEN / "sector.toml"), "nowhere.jsonl", "--out", "OUT"], "nowhere.jsonl"),
         (
@@ -83,6 +84,19 @@ def test_wrong_usage_is_exit_status_2(capsys) -> None:
         main(["fusion", "replay"])
     assert ended.value.code == 2
     assert "usage: tuanbien fusion" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "nan", "a while"])
+def test_how_long_a_journal_is_kept_is_a_number_or_for_ever(days, monkeypatch, capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["fusion", "serve", "nowhere.toml", "--journal-keep-days", days])
+    assert ended.value.code == 2
+    assert f"{days!r} is not a number above 0" in capsys.readouterr().err
+    monkeypatch.setenv("TUANBIEN_JOURNAL_KEEP_DAYS", days)
+    with pytest.raises(SystemExit):
+        main(["fusion", "serve", "nowhere.toml"])
+    monkeypatch.setenv("TUANBIEN_JOURNAL_KEEP_DAYS", "forever")
+    assert main(["fusion", "serve", "nowhere.toml"]) == 1  # no such sector
 
 
 def test_other_rules_show_what_they_would_have_done(tmp_path, capsys) -> None:
