@@ -8,6 +8,7 @@ look at, which are never scored.
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,6 +30,9 @@ STONE_SOUP: Final = ("GNN", "JPDA")
 def main(words: Sequence[str]) -> int:
     """Run what was asked for."""
     asked = _asked(words)
+    if not asked.ours and not peer_process.PYTHON.exists():
+        print(f"{peer_process.PYTHON} is missing: `make .venv-peers`, or --ours", file=sys.stderr)
+        return 1
     print(
         "| scene | tracker | GOSPA m | IDF1 | switches | NEES (95 % band) | tracks | detections/s |"
     )
@@ -74,10 +78,10 @@ def _results(scene: Scene, asked: argparse.Namespace) -> dict[str, Result]:
 
 
 def _result(scene: Scene, run: Run) -> Result:
-    good, per_s = score(pictured(run.records, scene.truth.times_s), scene.truth), 0.0
+    good = score(pictured(run.records, scene.truth.times_s), scene.truth)
     per_s = scene.detections / run.seconds
     low, high = good.nees_band
-    nees = "" if run.records[0].cov_m2 is None else f"{good.nees:.2f} ({low:.2f} to {high:.2f})"
+    nees = "" if math.isnan(good.nees) else f"{good.nees:.2f} ({low:.2f} to {high:.2f})"
     print(
         f"| {scene.name}, seed {scene.seed} | {run.name} | {good.gospa_m:.2f} | {good.idf1:.3f} "
         f"| {good.switches} | {nees} | {good.tracks} | {per_s:,.0f} |",

@@ -2,10 +2,11 @@
 
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from edge.messages import TrackState, TrackUpdate, decode
+from edge.messages import TrackState, TrackUpdate, UtcTime, decode
 from fusion.engine import Engine
 from fusion.events import TracksRevised, TracksUpdated
 from fusion.sector import load_sector
@@ -44,8 +45,14 @@ def _after(updates: list[TrackUpdate], event: object) -> list[TrackUpdate]:
         case TracksUpdated(lines):
             updates.extend(lines)
         case TracksRevised(since):
-            return [line for line in updates if line.t < since]
+            return [line for line in updates if not _is_void(line, since)]
     return updates
+
+
+def _is_void(line: TrackUpdate, since: Mapping[str, UtcTime] | UtcTime) -> bool:
+    """Tell whether a revision takes a line back: that of its track, or whosesoever."""
+    from_t = since.get(line.track_id) if isinstance(since, Mapping) else since
+    return from_t is not None and line.t >= from_t
 
 
 def _record(line: TrackUpdate) -> Record:
