@@ -272,7 +272,11 @@ class Polygon(Wire, frozen=True, kw_only=True):
 
 
 class StatusMessage(FieldMessage, frozen=True, kw_only=True):
-    """How a device is. A last will may lack `captured_at`: nobody was there to look."""
+    """How a device is. A last will may lack `captured_at`: nobody was there to look.
+
+    `clock_offset_s`: seconds to add to the device's time to get the true one, as NTP has it
+    (positive: its clock is behind), by what the device itself knows. None: it knows nothing.
+    """
 
     kind: ClassVar[str] = "status"
 
@@ -432,6 +436,11 @@ class FusionStatus(Wire, frozen=True, kw_only=True):
     tracks: Count | None = None
     alerts: Count | None = None
     untracked: Count | None = None  # detections too vague to track, or nowhere near the sector
+    # Of the devices and units with most: messages refused, by reason (docs/sector.md).
+    refused_by: dict[str, dict[str, Count]] | None = None
+    # What is added to the times of devices whose clock is wrong, s.
+    clock_offsets_s: dict[str, float] | None = None
+    noted: dict[str, dict[str, Count]] | None = None  # odd, though their messages are taken
 
 
 FROM_FIELD: Final[dict[str, type[FieldMessage]]] = {

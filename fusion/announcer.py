@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
-from typing import Final
+from typing import Final, NamedTuple, Self
 
 from edge.messages import (
     FUSION,
@@ -17,9 +17,34 @@ from edge.messages import (
     encode,
 )
 from fusion.engine import Counts
+from fusion.intake import Intake, Refusals
 from fusion.link import Link
 
+TOLD: Final = 50  # devices of each kind of oddity
 _VERSION: Final = version("tuanbien")
+
+
+class Door(NamedTuple):
+    """What the engine's intake and the decoder had to do, by device."""
+
+    refused_by: dict[str, dict[str, int]]
+    clock_offsets_s: dict[str, float]
+    noted: dict[str, dict[str, int]]
+
+    @classmethod
+    def of(cls, intake: Intake, malformed: Refusals) -> Self:
+        """Tell of the worst; a status message stays small."""
+        offsets_s, noted = intake.clock_offsets_s, intake.flags
+        far = sorted(offsets_s, key=lambda name: (-abs(offsets_s[name]), name))[:TOLD]
+        odd = sorted(noted, key=lambda name: (-sum(noted[name].values()), name))[:TOLD]
+        return cls(
+            intake.refusals.worst(TOLD, malformed),
+            {name: offsets_s[name] for name in sorted(far)},
+            {name: noted[name] for name in sorted(odd)},
+        )
+
+
+QUIET: Final = Door({}, {}, {})
 
 
 class Announcer:
@@ -66,7 +91,15 @@ class Announcer:
             topic = Topic(self._sector_id, sender, "receipts")
             self._link.publish(str(topic), encode(receipts), qos=1)
 
-    def status(self, counts: Counts, *, rejected: int, at: UtcTime, online: bool) -> None:
+    def status(
+        self,
+        counts: Counts,
+        *,
+        rejected: int,
+        at: UtcTime,
+        online: bool,
+        door: Door = QUIET,
+    ) -> None:
         """Tell how fusion is; that it goes offline is waited for a little."""
         status = FusionStatus(
             v=1,
@@ -82,6 +115,9 @@ class Announcer:
             tracks=counts.tracks,
             alerts=counts.alerts,
             untracked=counts.untracked,
+            refused_by=door.refused_by or None,
+            clock_offsets_s=door.clock_offsets_s or None,
+            noted=door.noted or None,
         )
         if not online:
             self._link.publish_last(self._topic("status"), encode(status))

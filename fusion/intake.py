@@ -10,6 +10,7 @@ Pure: time comes with the messages.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -48,6 +49,7 @@ _LATE_MARGIN_S: Final = 30.0
 _SECONDS: Final = 1024  # event seconds of a device that are counted at once
 _R68_PER_SIGMA: Final = 1.5096
 _TOUCHES: Final = 3  # messages from another place that make it the place of a fixed sensor
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 _INF: Final = float("inf")
 
 
@@ -343,6 +345,13 @@ class Intake:
 def sender_of(message: AnyFieldMessage) -> str:
     """Return the name of the device or unit that a message is from."""
     return message.unit_id if isinstance(message, PositionMessage) else message.device_id
+
+
+def sender_on(topic: str) -> str:
+    """Return the name of whom a topic is, if it can be one; else that which no device has."""
+    parts = topic.split("/")
+    name = parts[-2] if len(parts) > 1 else ""
+    return name if _NAME.fullmatch(name) else FUSION
 
 
 def with_time_error(cov_m2: CovM2, *, sigma_t_s: float, speed_mps: float) -> CovM2:

@@ -16,9 +16,10 @@ from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 from edge.messages import AnyFieldMessage, InvalidMessageError, UtcTime, decode
-from fusion.announcer import Announcer
+from fusion.announcer import Announcer, Door
 from fusion.engine import Engine
 from fusion.events import Event, MessageLate, MessageRefused, TracksUpdated
+from fusion.intake import Refusals, sender_on
 from fusion.journal import Journal, Position, Recorded
 from fusion.link import Delivery, Link, is_ours
 from fusion.saving import Rejection
@@ -79,6 +80,7 @@ class Service:
         self._journal_keep_s = journal_keep_s
         self._engine = Engine(sector)
         self._announcer = Announcer(sector.id, link)
+        self._malformed = Refusals()
         self._last_fault = ""
         self._rejected = sum(store.rejected(sector.id).values())
 
@@ -168,6 +170,7 @@ class Service:
             except InvalidMessageError as error:
                 rejections.append(Rejection(*recorded, reason=str(error)))
                 refused.append(delivery)
+                self._malformed.count(sender_on(delivery.topic), "malformed")
         position = None
         if accepted:
             lines = [item.recorded for item in accepted]
@@ -239,7 +242,11 @@ class Service:
 
     def _say_status(self, *, online: bool) -> None:
         self._announcer.status(
-            self._engine.counts, rejected=self._rejected, at=self._clock(), online=online
+            self._engine.counts,
+            rejected=self._rejected,
+            at=self._clock(),
+            online=online,
+            door=Door.of(self._engine.intake, self._malformed),
         )
 
     def _insist(self, action: Callable[[], _T]) -> _T:

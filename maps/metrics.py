@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from edge.messages import FusionStatus
 from maps.feed import Feed
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -49,12 +50,35 @@ class FeedCollector(Collector):
         for kind, count in sorted(feed.messages.items()):
             messages.add_metric([kind], count)
         yield messages
+        yield from _of_fusion(picture.fusion)
         yield CounterMetricFamily(
             "tuanbien_maps_messages_rejected", "MQTT messages set aside.", value=feed.rejected
         )
         yield CounterMetricFamily(
             "tuanbien_maps_events", "Events put on the stream.", value=feed.stream.event_count
         )
+
+
+def _of_fusion(status: FusionStatus | None) -> Iterator[Metric]:
+    """Yield what fusion says of devices that send what it cannot take."""
+    refused = CounterMetricFamily(
+        "tuanbien_fusion_refused",
+        "Messages that fusion refused; of the devices with most.",
+        labels=["device", "reason"],
+    )
+    offsets = GaugeMetricFamily(
+        "tuanbien_fusion_clock_offset_seconds",
+        "What fusion adds to the times of a device whose clock is wrong.",
+        labels=["device"],
+    )
+    if status is not None:
+        for device, reasons in sorted((status.refused_by or {}).items()):
+            for reason, count in sorted(reasons.items()):
+                refused.add_metric([device, reason], count)
+        for device, offset_s in sorted((status.clock_offsets_s or {}).items()):
+            offsets.add_metric([device], offset_s)
+    yield refused
+    yield offsets
 
 
 def exposition(feed: Feed) -> bytes:

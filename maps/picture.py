@@ -202,8 +202,14 @@ class Picture:
         )
 
     def devices(self) -> list[dict[str, Any]]:
-        """Return every device's last status with `health` and `heard_at`, by name."""
-        return [_device_fields(device) for _, device in sorted(self._devices.items())]
+        """Return every device's last status with `health` and `heard_at`, by name.
+
+        Besides what fusion says of it: `refused`, messages by reason, and `clock_corrected_s`.
+        """
+        return [
+            {**_device_fields(device), **self._said_by_fusion(name)}
+            for name, device in sorted(self._devices.items())
+        ]
 
     def count_devices(self) -> dict[str, int]:
         """Return how many devices there are of each health."""
@@ -219,6 +225,16 @@ class Picture:
         return list(self._layers()[kind])
 
     # -- inside
+
+    def _said_by_fusion(self, name: str) -> dict[str, Any]:
+        refused = (self.fusion and self.fusion.refused_by) or {}
+        offsets_s = (self.fusion and self.fusion.clock_offsets_s) or {}
+        said: dict[str, Any] = {}
+        if name in refused:
+            said["refused"] = refused[name]
+        if name in offsets_s:
+            said["clock_corrected_s"] = offsets_s[name]
+        return said
 
     def _layers(self) -> dict[str, Iterator[Feature]]:
         return {

@@ -147,6 +147,8 @@ def test_a_bad_message_is_set_aside_with_its_reason_and_the_stream_goes_on(
         client.wait_for(lambda heard: receipts(heard) == {crossing[0].message_id})
     client.wait_for(lambda heard: not heard.on("fusion/status")[-1]["online"])
     assert client.on("fusion/status")[-1]["rejected"] == len(bad)
+    by = client.on("fusion/status")[-1]["refused_by"]
+    assert by == {"cam-01": {"malformed": len(bad) - 1}, "cam-02": {"malformed": 1}}
     assert len(recording(journal)) == 1
     store = Store.open(f"sqlite:///{tmp_path}/store.db")
     reasons = store.rejected("test-sector")

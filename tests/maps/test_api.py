@@ -157,6 +157,23 @@ def test_metrics_can_be_read_by_prometheus(get, feed) -> None:
     assert values["tuanbien_maps_broker_connected",] == 0
 
 
+def test_what_fusion_refuses_of_a_device_is_told_for_it(get, feed, say) -> None:
+    feed.take(*say.status("cam-01"))
+    feed.take(*say.status("cam-02"))
+    refused, offsets_s = {"cam-02": {"flood": 7, "jump": 1}}, {"cam-02": -3600.0}
+    feed.take(*say.fusion(refused_by=refused, clock_offsets_s=offsets_s))
+    good, bad = get("/api/v1/devices").json()
+    assert "refused" not in good
+    assert (bad["refused"], bad["clock_corrected_s"]) == (refused["cam-02"], -3600.0)
+    values = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(get("/metrics").text)
+        for sample in family.samples
+    }
+    assert values["tuanbien_fusion_refused_total", "cam-02", "flood"] == 7
+    assert values["tuanbien_fusion_clock_offset_seconds", "cam-02"] == -3600.0
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000"])
 def test_it_answers_to_loopback_names(get, host) -> None:
     assert get("/", host=host).status_code == 200
