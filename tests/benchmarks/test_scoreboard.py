@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.benchmarks.scoreboard import ours, scenes
+from tests.benchmarks.scoreboard import ours, peer_process, peers, scenes
 from tests.benchmarks.scoreboard.devices import drones, masts, placed
 from tests.benchmarks.scoreboard.metrics import (
     Instant,
@@ -200,3 +200,20 @@ def test_the_truth_itself_would_score_perfectly() -> None:
     ]
     perfect = score(pictured(records, truth.times_s), truth)
     assert (perfect.gospa_m, perfect.idf1, perfect.switches) == (0.0, 1.0, 0)
+
+
+@pytest.mark.skipif(not peer_process.PYTHON.exists(), reason="no .venv-peers (make .venv-peers)")
+def test_a_peer_reads_a_scene_and_tells_its_tracks() -> None:
+    scene = scenes.scene("fields", until_s=20.0)
+    run = peer_process.tracked(scene, "norfair", settings=("points=2",))
+    assert run.name.startswith("norfair ")
+    assert run.seconds > 0.0
+    assert {record.label for record in run.records} >= {"person"}
+    assert all(0.0 <= record.at_s <= 20.0 for record in run.records)
+
+
+def test_a_peer_is_set_by_words() -> None:
+    setting = peers.set_by(["noise=0.1", "points=8"])
+    assert (setting.noise, setting.points) == (0.1, 8)
+    with pytest.raises(AttributeError):
+        peers.set_by(["nose=0.1"])

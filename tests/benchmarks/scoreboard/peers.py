@@ -46,8 +46,10 @@ class Setting(NamedTuple):
     likely: int = 0  # GNN: 1: assign by likelihood, 0: by Mahalanobis distance
     detect: float = 0.8  # in a frame; JPDA, and GNN by likelihood
     clutter_per_m2: float = 1e-5  # the same
+    gate: float = 0.95  # the same: probability
     # norfair
     reach_m: float = 6.0
+    period: int = 6  # frames that a detection is good for: as many as there are devices
     inertia: int = 60  # frames without a detection before it is dropped
     r: float = 4.0
     q: float = 0.001
@@ -104,7 +106,7 @@ def stone_soup_tracker(method: str, setting: Setting, steps: list[Any]) -> Any:
     updater = KalmanUpdater(None)
     by_distance = DistanceHypothesiser(predictor, updater, Mahalanobis(), setting.gate_sigmas)
     by_likelihood = PDAHypothesiser(
-        predictor, updater, setting.clutter_per_m2, setting.detect, 0.999
+        predictor, updater, setting.clutter_per_m2, setting.detect, setting.gate
     )
     nearest = GNNWith2DAssignment(by_distance)
     if method == "JPDA":
@@ -159,7 +161,7 @@ def norfair(setting: Setting, frames: list[Frame]) -> tuple[list[Record], float]
         "euclidean",
         setting.reach_m,
         hit_counter_max=setting.inertia,
-        initialization_delay=setting.points - 1,
+        initialization_delay=setting.points * setting.period,
         filter_factory=OptimizedKalmanFilterFactory(R=setting.r, Q=setting.q),
     )
     steps = [
@@ -176,7 +178,7 @@ def norfair(setting: Setting, frames: list[Frame]) -> tuple[list[Record], float]
     took_s = 0.0
     for (at_s, _), seen in zip(frames, steps, strict=True):
         began_s = time.process_time()
-        tracker.update(detections=seen or None)
+        tracker.update(detections=seen or None, period=setting.period)
         took_s += time.process_time() - began_s
         now = set(map(id, seen))
         for one in tracker.tracked_objects:
