@@ -24,7 +24,8 @@ from fusion.snapshot_folder import SnapshotFolder
 EVERY_S: Final = 60.0
 _SHARE: Final = 0.05  # of one processor's time, at most
 _LONGEST_S: Final = 600.0  # a child that takes longer hangs
-_FAREWELL_S: Final = 2.0  # on a clean stop: one that took longer last time is not taken
+_FAREWELL_S: Final = 3.0  # a clean stop waits no longer for its snapshot
+_LOOK_S: Final = 0.01
 _NICE: Final = 5
 _STANDARD_FILES: Final = 3
 _log = logging.getLogger(__name__)
@@ -40,7 +41,6 @@ class Snapshotter:
         self._every_s = every_s
         self._child: int | None = None
         self._began_s = self._due_s = -1.0
-        self._took_s = 0.0
         self._last: Position | None = None  # where the last one stands that was begun
         self._trouble_told = False
 
@@ -56,21 +56,24 @@ class Snapshotter:
             end: The journal's end.
         """
         now_s = time.monotonic()
-        finished = self._child is not None and self._has_ended(now_s)
+        finished = self._has_ended(now_s)
         if end is not None and end != self._last and self._child is None and now_s >= self._due_s:
-            self._began_s, self._last = now_s, end
-            self._child = self._fork(lambda: self._take(engine, end))
+            self._begin(engine, end)
         return finished
 
     def take_last(self, engine: Engine, end: Position | None) -> None:
-        """Take one on a clean stop, in this process, unless that would take too long."""
-        self.abandon()
-        if end is None or self._took_s > _FAREWELL_S:
+        """Take one on a clean stop; one that takes long is given up, and the stop goes on."""
+        if end is None or (end == self._last and self._child is None):
             return
-        try:
-            self._take(engine, end)
-        except Exception as error:  # noqa: BLE001 - the journal has everything, without it too
-            self._tell(f"{type(error).__name__}: {error}")
+        if end != self._last:
+            self.abandon()
+            self._begin(engine, end)
+        ends_s = time.monotonic() + _FAREWELL_S
+        while (now_s := time.monotonic()) < ends_s:
+            if self._has_ended(now_s) or self._child is None:
+                return
+            time.sleep(_LOOK_S)
+        self.abandon()
 
     def abandon(self) -> None:
         """End the child, if there is one: what it has not finished is not there."""
@@ -79,12 +82,14 @@ class Snapshotter:
             os.waitpid(self._child, 0)
             self._child = None
 
-    def _take(self, engine: Engine, end: Position) -> None:
-        self.folder.write(engine.snapshot(), end)
+    def _begin(self, engine: Engine, end: Position) -> None:
+        self._began_s, self._last = time.monotonic(), end
+        self._child = self._fork(lambda: self.folder.write(engine.snapshot(), end))
 
     def _has_ended(self, now_s: float) -> bool:
         """See to the child; tell whether it has done its work."""
-        assert self._child is not None  # noqa: S101 - the caller asked
+        if self._child is None:
+            return False
         took_s = now_s - self._began_s
         child, status = os.waitpid(self._child, os.WNOHANG)
         if child == 0:
@@ -102,7 +107,6 @@ class Snapshotter:
         return True
 
     def _end(self, took_s: float) -> None:
-        self._took_s = took_s
         self._due_s = self._began_s + max(self._every_s, took_s / _SHARE)
 
     def _tell(self, why: str) -> None:
@@ -110,7 +114,7 @@ class Snapshotter:
             _log.error("no snapshot could be taken (%s); the journal has everything", why)
         self._trouble_told = True
 
-    def _fork(self, work: Callable[[], None]) -> int:
+    def _fork(self, work: Callable[[], object]) -> int:
         parent = os.getpid()
         with warnings.catch_warnings():
             # Of threads that a child must not wait for: this one waits for none.

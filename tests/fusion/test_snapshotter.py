@@ -166,7 +166,6 @@ def test_a_child_that_is_killed_leaves_the_last_snapshot_and_is_told_once(
     engine = Engine(sector)
     snapshotter = Snapshotter(folder, every_s=1e-9)
     finish(snapshotter, engine, at(100))
-    snapshotter._took_s = snapshotter._due_s = 0.0
     monkeypatch.setattr(Engine, "snapshot", slow(tmp_path / "taken"))
     for offset in (200, 300):
         snapshotter._due_s = 0.0
@@ -191,11 +190,17 @@ def test_the_child_holds_on_to_nothing_of_ours(sector, tmp_path, monkeypatch) ->
     assert files(tmp_path / "journal") == []
 
 
-def test_the_one_of_a_clean_stop_is_left_out_where_it_would_take_long(sector, folder) -> None:
+def test_a_clean_stop_takes_one_more_unless_that_takes_long(
+    sector, folder, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("fusion.snapshotter._FAREWELL_S", 60.0)
     snapshotter = Snapshotter(folder)
-    snapshotter._took_s = 3.0
     snapshotter.take_last(Engine(sector), at(100))
-    assert list(folder.read()) == []
-    snapshotter._took_s = 0.1
+    assert [position for position, _ in folder.read()] == [at(100)]
+    monkeypatch.setattr(Engine, "snapshot", slow(tmp_path / "taken"))
+    monkeypatch.setattr("fusion.snapshotter._FAREWELL_S", 0.2)
     snapshotter.take_last(Engine(sector), at(100))
+    assert not (tmp_path / "taken").exists()  # it is there already
+    snapshotter.take_last(Engine(sector), at(200))
+    assert snapshotter._child is None
     assert [position for position, _ in folder.read()] == [at(100)]
