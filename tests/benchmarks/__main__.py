@@ -84,6 +84,16 @@ BENCHMARKS = {
     "scene": script("bench_scene.py", {"ms a frame at 10 fps 1080p": Target(most=1.0)}),
     "tiles": script("bench_tiles.py", {"found with tiles to without": Target(least=2.0)}),
     "fusion": script("bench_fusion.py"),
+    "live": Benchmark(
+        ("-m", "tests.benchmarks.bench_live"),
+        {
+            "steady: accepted messages a second": Target(least=990.0),
+            "steady: lost": Target(most=0.0),
+            "steady: alert delay p99 s": Target(most=0.25),
+            "flush: lost": Target(most=0.0),
+            "flush: alert delay p99 s": Target(most=2.0),
+        },
+    ),
     "scoreboard": Benchmark(
         ("-m", "tests.benchmarks.scoreboard"),
         {
