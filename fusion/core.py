@@ -5,12 +5,12 @@ values inside are immutable, so that a copy (a checkpoint) is as cheap as its di
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Final
 
 from msgspec.structs import replace
 
-from edge.messages import TrackUpdate, UtcTime
+from edge.messages import UtcTime
 from fusion.events import HeldBecause
 from fusion.incidents import Case, Held, Walk, case_of, joined, opened
 from fusion.local_frame import Metres
@@ -20,8 +20,10 @@ from fusion.situation.groups import company
 from fusion.situation.patrols import Bond, Unit, UnitFix, bond, met
 from fusion.situation.places import open_crossing_point
 from fusion.tracking.fixes import Look
+from fusion.tracking.lines import Written
 from fusion.tracking.track import Track
 from fusion.tracking.tracker import Tracker
+from fusion.trodden import Trodden, cell_of
 
 TICK_S: Final = 0.5  # event time advances on this grid, whatever the clock does
 _MET_S: Final = 5.0  # a track not seen for longer is not compared with a unit's fix
@@ -31,11 +33,12 @@ _UNIT_KEPT_S: Final = 600.0
 class Core:
     """A sector's picture. `cases` holds every case younger than `case_kept_s`."""
 
-    def __init__(self, sector: Sector) -> None:
-        """Begin with an empty picture, before all time."""
+    def __init__(self, sector: Sector, trodden: Trodden) -> None:
+        """Begin with an empty picture, before all time; where anybody is goes to `trodden`."""
         self._sector = sector
         self._rules = sector.rules
-        self.tracker = Tracker(sector.frame, sector.rules.tracking)
+        self._trodden = trodden
+        self.tracker = Tracker(sector.frame, sector.rules.tracking, trodden)
         self.units: dict[str, Unit] = {}
         self.cases: dict[str, Case] = {}
         self.revision = 0  # grows whenever a case changes
@@ -44,10 +47,38 @@ class Core:
 
     def copy(self) -> "Core":
         """Return an independent copy that shares all values. `wake` it before use."""
-        twin = Core(self._sector)
-        twin.tracker = self.tracker.copy()
+        return self._with(self.tracker.copy(), dict(self.cases), self._trodden)
+
+    def part(
+        self, region: frozenset[int], *, inside: bool, trodden: Trodden | None = None
+    ) -> "Core":
+        """Return a copy with the tracks and cases of some cells, or all others; and all units."""
+        cases = {name: one for name, one in self.cases.items() if (one.cell in region) is inside}
+        tracker = self.tracker.part(region, inside=inside, trodden=trodden)
+        return self._with(tracker, cases, trodden or self._trodden)
+
+    def replaced(self, region: frozenset[int], anew: "Core") -> "Core":
+        """Return a copy in which what lies in some cells, and all units, are another core's."""
+        twin = self.part(region, inside=False)
+        twin.tracker = twin.tracker.joined(anew.tracker)
+        twin.cases |= anew.cases
+        twin.units = dict(anew.units)
+        twin.revision = max(self.revision, anew.revision) + 1
+        return twin
+
+    def ties(self) -> Iterator[frozenset[int]]:
+        """Yield the cells of each case's place and people: one case, one region."""
+        for case in self.cases.values():
+            there = [self.tracker.tracks[one] for one in case.tracks if one in self.tracker.tracks]
+            cells = {cell_of(one.motion.x_m, one.motion.y_m) for one in there}
+            yield frozenset(cells | {case.cell})
+        for track in self.tracker.tracks.values():
+            yield frozenset((cell_of(track.motion.x_m, track.motion.y_m),))
+
+    def _with(self, tracker: Tracker, cases: dict[str, Case], trodden: Trodden) -> "Core":
+        twin = Core(self._sector, trodden)
+        twin.tracker, twin.cases = tracker, cases
         twin.units = dict(self.units)
-        twin.cases = dict(self.cases)
         twin.revision = self.revision
         twin._next_tick = self._next_tick
         return twin
@@ -62,19 +93,20 @@ class Core:
         waiting = any(case.waits_until_s is not None for case in self.cases.values())
         return not self.tracker.tracks and not waiting
 
-    def advance(self, to_s: float, told: Callable[[tuple[TrackUpdate, ...]], None]) -> None:
+    def advance(self, to_s: float) -> list[Written]:
         """Let event time pass up to an instant (inclusive), tick by tick while anything lives."""
+        lines: list[Written] = []
         while True:
             if self.is_still:
                 # Skip the gap: nothing happens in it.
                 self._next_tick = max(self._next_tick, grid_after(to_s))
-                return
+                return lines
             if self._next_tick > to_s:
-                return
-            told(self._tick(self._next_tick))
+                return lines
+            lines += self._tick(self._next_tick)
             self._next_tick = grid_after(self._next_tick)
 
-    def take(self, item: Look | UnitFix) -> tuple[TrackUpdate, ...]:
+    def take(self, item: Look | UnitFix) -> tuple[Written, ...]:
         """Take in what a device saw or where a unit is; event time must have advanced to it."""
         if isinstance(item, UnitFix):
             self._met(item)
@@ -84,7 +116,7 @@ class Core:
             self._watch(track, item)
         return step.lines
 
-    def _tick(self, at_s: float) -> tuple[TrackUpdate, ...]:
+    def _tick(self, at_s: float) -> tuple[Written, ...]:
         lines = self.tracker.tick(at_s)
         for case in list(self.cases.values()):
             if case.waits_until_s is not None and at_s >= case.waits_until_s:
@@ -200,6 +232,7 @@ class Core:
 
     def _keep(self, case: Case) -> None:
         self.cases[case.id] = case
+        self._trodden.mark_cell(case.cell, case.updated_s)
         self.revision += 1
 
 

@@ -4,14 +4,15 @@
                  └─ late: back to a checkpoint, and again from there
 
 The core sees messages in order of `captured_at` only. Ordinary jitter is absorbed by waiting
-`hold_back_s` behind the clock; whatever comes later than that, within the horizon, sends the core
-back to the newest checkpoint before it. So within the horizon the order of arrival changes no
-track and no incident. What was issued meanwhile stays issued: incidents are amended or withdrawn.
+`hold_back_s` behind the clock. For whatever comes later than that, within the horizon, what it can
+have touched is run again (`fusion.rerun`), a little with every message, while the rest goes on. So
+within the horizon the order of arrival changes no track and no incident. What was issued meanwhile
+stays issued: incidents are amended or withdrawn.
 """
 
 import math
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from edge.messages import (
     AnyFieldMessage,
@@ -21,22 +22,33 @@ from edge.messages import (
     UtcTime,
 )
 from fusion.core import TICK_S, Core, grid_after
+from fusion.course import Course
 from fusion.events import Event, MessageLate, MessageRefused, TracksRevised, TracksUpdated
 from fusion.intake import Admitted, Intake, Refused, sender_of
 from fusion.reorder import Arrivals, Entry, Verdict
+from fusion.rerun import WAITED_S, Rerun, touched
 from fusion.sector import Sector
 from fusion.situation.patrols import unit_fix
 from fusion.snapshot import UnfitSnapshotError, dumped, loaded
 from fusion.telling import Telling
-from fusion.tracking.fixes import look_of
+from fusion.tracking.fixes import Fix, look_of
+from fusion.trodden import Trodden, cells_about
 
-_CHECKPOINT_S: Final = 1.0  # of event time
-_FINE_S: Final = 30.0  # older checkpoints are thinned
-_COARSE_S: Final = 5.0
+if TYPE_CHECKING:
+    from fusion.tracking.lines import Written
+
 _RERUN_AFTER_S: Final = 0.5  # late messages are gathered so long
 _RERUN_PAUSE_S: Final = 0.01  # for each message of the last re-run: 2 % of the time at most
 _RERUN_LONGEST_S: Final = 60.0
+# How far a re-run goes on at once (a message costs 1 and each of its fixes 1, some 50 µs): when
+# it begins, with each message beside what the message itself costs, and on the clock's grid.
+_RERUN_AT_FIRST: Final = 4_000.0
+_RERUN_A_MESSAGE: Final = 10.0
+_RERUN_SHARE: Final = 2.0
+_RERUN_A_TICK: Final = 400.0
+_EVERYONE: Final = ""  # no sender's name: everything must be run again
 _CLOCK_BACK_S: Final = 5.0  # a clock that falls back farther was wrong before: it is followed
+_SLACK_S: Final = 5.0  # not every second
 _LINES_KEPT_S: Final = 30.0  # beyond the oldest checkpoint: lines that a confirmation wrote late
 
 
@@ -54,12 +66,6 @@ class Counts(NamedTuple):
     incidents: int = 0  # told, withdrawn ones included
 
 
-class _Checkpoint(NamedTuple):
-    at_s: float  # holds every message from before this instant, and none from it on
-    core: Core
-    lines: int  # lines written until then
-
-
 class Engine:
     """One sector's engine."""
 
@@ -69,25 +75,25 @@ class Engine:
         self._time = sector.rules.time
         self._intake = Intake(sector.rules, sector.frame, sector.id)
         self._arrivals = Arrivals(self._time)
-        self._core = Core(sector)
+        self._trodden = Trodden()
+        self._course = Course(Core(sector, self._trodden))
         self._telling = Telling(sector)
-        self._checkpoints = [_Checkpoint(-math.inf, self._core.copy(), 0)]
         self._clock_s = -math.inf
-        self._done_s = -math.inf  # event time that the core has reached
-        self._next = 0  # index in the log of the first message not yet taken
-        self._dirty_s: float | None = None  # the earliest message that came too late
-        self._dirty_since_s = 0.0  # by the clock
-        self._rerun_size = 0
-        self._lines: list[TrackUpdate] = []
-        self._lines_dropped = 0
-        self._lines_told = 0
+        self._late: dict[str, float] = {}  # the earliest message of each sender that came too late
+        self._late_since_s = 0.0  # by the clock
+        self._rerun: Rerun | None = None
+        self._rerun_size = 0  # of the last one
+        self._fresh: list[Written] = []  # lines that were not told yet
+        self._void: list[Written] = []  # lines that were told and no longer stand
+        self._forgot_s = -math.inf
+        self._confirmed = 0  # tracks ever confirmed
         self._counts = Counts()
 
     @property
     def counts(self) -> Counts:
         """Return how much came in and what became of it."""
         return self._counts._replace(
-            tracks=self._core.tracker.confirmed,
+            tracks=self._confirmed,
             alerts=self._telling.alerts,
             incidents=self._telling.incidents,
         )
@@ -100,7 +106,7 @@ class Engine:
     @property
     def settled_until(self) -> UtcTime | None:
         """Return the event time before which no track line can change any more; None: none yet."""
-        oldest_s = self._checkpoints[0].at_s - _LINES_KEPT_S
+        oldest_s = self._course.began_s - _LINES_KEPT_S
         return UtcTime.from_epoch_s(oldest_s) if math.isfinite(oldest_s) else None
 
     def step(self, message: AnyFieldMessage, *, received_at: UtcTime) -> list[Event]:
@@ -109,7 +115,9 @@ class Engine:
         events = self._pass(received_s)
         before_s = self._clock_to(received_s)
         events.extend(self._accept(message, received_s))
-        events.extend(self._advance(before_s))
+        fixes = len(message.detections) if isinstance(message, DetectionsMessage) else 0
+        budget = max(_RERUN_A_MESSAGE, _RERUN_SHARE * (1.0 + fixes))
+        events.extend(self._advance(before_s, budget))
         return events
 
     def tick(self, now: UtcTime) -> list[Event]:
@@ -120,24 +128,24 @@ class Engine:
         """
         now_s = now.timestamp()
         if now_s < self._clock_s:
-            return self._advance(self._clock_to(now_s))
+            return self._advance(self._clock_to(now_s), 0.0)
         return self._pass(now_s)
 
     def flush(self) -> list[Event]:
         """Empty every buffer: the end of a recording."""
         refused = self._take_in(self._intake.release())
-        rerun = self._dirty_s is not None
-        void = self._rerun()
-        self._run(math.inf)
-        while not self._core.is_still:
-            self._done_s += TICK_S
-            self._core.advance(self._done_s, self._lines.extend)
+        rerun = False
+        told: list[Event] = []
+        while self._late or self._rerun is not None:
+            rerun = self._run_again(math.inf) or rerun
+            told.extend(self._told())
+        course = self._course
+        course.run(self._arrivals, math.inf, self._fresh.append)
+        while not course.core.is_still:
+            course.done_s += TICK_S
+            course.write(course.core.advance(course.done_s), self._fresh.append)
         issued = (self._clock_s, math.inf)
-        return [
-            *refused,
-            *self._told(void),
-            *self._changes(issued=issued, rerun=rerun),
-        ]
+        return [*refused, *told, *self._told(), *self._changes(issued=issued, rerun=rerun)]
 
     def _pass(self, to_s: float) -> list[Event]:
         """Let the clock pass on the grid of ticks, up to an instant (inclusive)."""
@@ -145,14 +153,14 @@ class Engine:
         while (at_s := grid_after(self._clock_s)) <= to_s:
             if self._is_idle:
                 at_s = math.floor(to_s / TICK_S) * TICK_S
-            events.extend(self._advance(self._clock_to(at_s)))
+            events.extend(self._advance(self._clock_to(at_s), _RERUN_A_TICK))
         return events
 
     @property
     def _is_idle(self) -> bool:
         """Whether time alone can change nothing."""
-        taken = self._next == len(self._arrivals.log) and self._dirty_s is None
-        return taken and self._core.is_still
+        behind = self._course.next < len(self._arrivals.log) or self._late or self._rerun
+        return not behind and self._course.core.is_still
 
     def _clock_to(self, now_s: float) -> float:
         """Set the clock; return the instant since when decisions may have fallen.
@@ -167,16 +175,21 @@ class Engine:
             return before_s
         self._clock_s = now_s
         frontier_s = now_s - self._time.hold_back_s
-        if self._checkpoints[0].at_s > frontier_s:
-            # Nothing is left from before: begin again, with the cases that people were told of.
-            fresh = Core(self._sector)
-            fresh.cases = dict(self._core.cases)
-            lines = self._lines_dropped + len(self._lines)
-            self._checkpoints = [_Checkpoint(-math.inf, fresh, lines)]
-        if self._done_s > frontier_s:
-            known_s = math.inf if self._dirty_s is None else self._dirty_s
-            self._dirty_s, self._dirty_since_s = min(frontier_s, known_s), -math.inf
         self._arrivals.forget_after(now_s + self._time.clock_ahead_s)
+        course, arrivals = self._course, self._arrivals
+        if self._rerun is not None:
+            self._is_late(_EVERYONE, self._rerun.began_s)
+            self._rerun = None
+        if course.began_s > frontier_s:
+            # Nothing is left from before: begin again, with the cases that people were told of.
+            fresh = Core(self._sector, self._trodden)
+            fresh.cases = dict(course.core.cases)
+            self._course = Course(fresh)
+            self._course.run(arrivals, frontier_s, self._fresh.append)
+        elif course.done_s > frontier_s:
+            self._void += course.go_back(arrivals, frontier_s)
+            course.run(arrivals, frontier_s, self._fresh.append)
+        self._late = {name: at_s for name, at_s in self._late.items() if at_s <= frontier_s}
         return now_s
 
     def _accept(self, message: AnyFieldMessage, received_s: float) -> list[Event]:
@@ -202,8 +215,8 @@ class Engine:
         """File an admitted message by when it was captured really, unless it is too late."""
         counts, message, at_s = self._counts, admitted.message, admitted.at_s
         sender = sender_of(message)
-        # Whatever lies before the oldest checkpoint is late, however the clock was set meanwhile.
-        clock_s = max(self._clock_s, self._checkpoints[0].at_s + self._time.horizon_s)
+        # Whatever lies before the oldest stretch is late, however the clock was set meanwhile.
+        clock_s = max(self._clock_s, self._course.began_s + self._time.horizon_s)
         verdict = self._arrivals.judge(message, sender=sender, at_s=at_s, clock_s=clock_s)
         if verdict is Verdict.DUPLICATE:
             self._counts = counts._replace(duplicates=counts.duplicates + 1)
@@ -220,138 +233,117 @@ class Engine:
                 detections=counts.detections + len(message.detections),
                 untracked=counts.untracked + look.untracked,
             )
+            self._mark(look.fixes, at_s)
             self._file(Entry(at_s, sender, message.message_id, look._replace(at_s=at_s)))
         elif isinstance(message, PositionMessage) and at_s is not None:
             fix = unit_fix(message, self._sector.frame)._replace(at_s=at_s)
             self._file(Entry(at_s, sender, message.message_id, fix))
         return None
 
-    def _file(self, entry: Entry) -> None:
-        self._arrivals.insert(entry)
-        if entry.at_s <= self._done_s:
-            # The index of the next message shifts with what is filed before it.
-            self._next += 1
-            if self._dirty_s is None:
-                self._dirty_since_s = self._clock_s
-                self._dirty_s = entry.at_s
-            self._dirty_s = min(self._dirty_s, entry.at_s)
+    def _mark(self, fixes: tuple[Fix, ...], at_s: float) -> None:
+        """Note where somebody may have been."""
+        gate = self._sector.rules.tracking.gate
+        for fix in fixes:
+            reach_m = math.sqrt(gate * fix.cov[0]), math.sqrt(gate * fix.cov[2])
+            for cell in cells_about(fix.x_m, fix.y_m, *reach_m):
+                self._trodden.mark_cell(cell, at_s)
 
-    def _advance(self, before_s: float) -> list[Event]:
-        """Run the core up to the frontier; go back first if enough late messages gathered."""
-        rerun = self._dirty_s is not None and self._clock_s - self._dirty_since_s >= max(
-            _RERUN_AFTER_S, min(_RERUN_LONGEST_S, _RERUN_PAUSE_S * self._rerun_size)
+    def _file(self, entry: Entry) -> None:
+        index = self._arrivals.insert(entry)
+        # The indices of the next messages shift with what is filed before them.
+        if self._rerun is not None and index < self._rerun.next:
+            self._rerun.next += 1
+        if entry.at_s <= self._course.done_s:
+            self._course.next += 1
+            self._is_late(entry.sender, entry.at_s)
+
+    def _is_late(self, sender: str, at_s: float) -> None:
+        if not self._late:
+            self._late_since_s = self._clock_s
+        self._late[sender] = min(at_s, self._late.get(sender, at_s))
+
+    def _advance(self, before_s: float, budget: float) -> list[Event]:
+        """Run up to the frontier, and whatever is run again a little farther."""
+        rerun = self._run_again(budget)
+        self._course.run(
+            self._arrivals, self._clock_s - self._time.hold_back_s, self._fresh.append
         )
-        void = self._rerun() if rerun else []
-        self._run(self._clock_s - self._time.hold_back_s)
-        events = list(self._told(void))
-        if rerun or self._core.revision != self._telling.revision:
+        self._forget()
+        events = list(self._told())
+        if rerun or self._course.core.revision != self._telling.revision:
             issued = (self._clock_s if rerun else before_s, self._clock_s)
             events.extend(self._changes(issued=issued, rerun=rerun))
         return events
 
     def _changes(self, *, issued: tuple[float, float], rerun: bool) -> Iterator[Event]:
         return self._telling.changes(
-            self._core,
-            at_s=self._done_s,
-            settled_s=self._checkpoints[0].at_s,
+            self._course.core,
+            at_s=self._course.done_s,
+            settled_s=self._course.began_s,
             issued=issued,
             rerun=rerun,
         )
 
-    def _run(self, frontier_s: float) -> None:
-        """Take every message up to the frontier, in order of event time."""
-        log = self._arrivals.log
-        while self._next < len(log) and log[self._next].at_s <= frontier_s:
-            at_s = log[self._next].at_s
-            if at_s - self._checkpoints[-1].at_s >= _CHECKPOINT_S:
-                lines = self._lines_dropped + len(self._lines)
-                self._checkpoints.append(_Checkpoint(at_s, self._core.copy(), lines))
-                self._forget(at_s)
-                log = self._arrivals.log
-            self._core.advance(at_s, self._lines.extend)
-            while self._next < len(log) and log[self._next].at_s == at_s:
-                self._take(log[self._next])
-            self._done_s = max(self._done_s, at_s)
-        if math.isfinite(frontier_s) and frontier_s > self._done_s:
-            self._core.advance(frontier_s, self._lines.extend)
-            self._done_s = frontier_s
+    def _run_again(self, budget: float) -> bool:
+        """Go on with a re-run, or begin one for the late messages; tell whether one was ended."""
+        if self._rerun is None:
+            pause_s = min(_RERUN_LONGEST_S, _RERUN_PAUSE_S * self._rerun_size)
+            due_s = self._late_since_s + max(_RERUN_AFTER_S, pause_s)
+            if not self._late or (self._clock_s < due_s and math.isfinite(budget)):
+                return False
+            late, self._late = self._late, {}
+            region = None
+            if _EVERYONE not in late:
+                region = touched(self._course, self._arrivals, self._trodden, late)
+            self._rerun = Rerun(self._course, self._arrivals, min(late.values()), region)
+            budget = max(budget, _RERUN_AT_FIRST)
+        rerun = self._rerun
+        caught_up = rerun.go_on(self._course, self._arrivals, budget)
+        if rerun.was_left:
+            self._rerun = Rerun(self._course, self._arrivals, rerun.began_s, None)
+            return False
+        if not caught_up:
+            return False
+        self._rerun, self._rerun_size = None, rerun.size
+        void, new = rerun.put_in(self._course, self._trodden)
+        self._void += void
+        self._fresh += new
+        return True
 
-    def _take(self, entry: Entry) -> None:
-        """Take one message; one that cannot be taken is dropped before its error goes up."""
-        try:
-            self._lines.extend(self._core.take(entry.item))
-        except Exception:
-            del self._arrivals.log[self._next]
-            raise
-        self._next += 1
-
-    def _rerun(self) -> list[TrackUpdate]:
-        """Go back to before the earliest late message, if any, and run again to where it was.
-
-        Returns:
-            The lines that were told and are void now.
-        """
-        since_s, self._dirty_s = self._dirty_s, None
-        if since_s is None:
-            return []
-        while self._checkpoints[-1].at_s > since_s:
-            self._checkpoints.pop()
-        start = self._checkpoints[-1]
-        self._core = start.core.copy()
-        self._core.wake(start.at_s)
-        cut = start.lines - self._lines_dropped
-        void = self._lines[cut:]
-        del self._lines[cut:]
-        self._lines_told = min(self._lines_told, start.lines)
-        self._next = first = self._arrivals.index_at(start.at_s)
-        reached_s = min(self._done_s, self._clock_s - self._time.hold_back_s)
-        self._done_s = start.at_s
-        self._run(reached_s)
-        self._rerun_size = self._next - first
-        return void
-
-    def _told(self, void: list[TrackUpdate]) -> Iterator[Event]:
-        """Say what is new among the lines; after a re-run, from where on they differ."""
-        new = self._lines[self._lines_told - self._lines_dropped :]
-        self._lines_told = self._lines_dropped + len(self._lines)
-        same = next(
-            (i for i, (a, b) in enumerate(zip(void, new, strict=False)) if a != b),
-            min(len(void), len(new)),
-        )
-        void, new = void[same:], new[same:]
+    def _told(self) -> Iterator[Event]:
+        """Say what is new among the lines; after a re-run, from where on each track differs."""
+        void, new = self._void, self._fresh
+        self._void, self._fresh = [], []
+        self._confirmed += sum(one.first for one in new) - sum(one.first for one in void)
+        lines = [one.line for one in new]
         if void:
-            since = min(line.t for line in (*void, *new))
-            yield TracksRevised(since)
-            new = [line for line in self._lines if line.t >= since]
-        if new:
-            yield TracksUpdated(tuple(sorted(new, key=_line_order)))
+            since, lines = _differing([one.line for one in void], lines)
+            if since:
+                yield TracksRevised(since)
+        if lines:
+            yield TracksUpdated(tuple(sorted(lines, key=_line_order)))
 
-    def _forget(self, at_s: float) -> None:
-        """Drop what lies beyond the horizon; thin out old checkpoints.
+    def _forget(self) -> None:
+        """Drop what lies beyond the horizon, but for what is being run again.
 
         The horizon is that of the messages: a clock that jumps ahead forgets nothing.
         """
-        points, keep_s = self._checkpoints, min(self._clock_s, at_s) - self._time.horizon_s
-        while len(points) > 1 and points[1].at_s <= keep_s:
-            points.pop(0)
-        fine_s, slot = self._done_s - _FINE_S, None
-        kept: list[_Checkpoint] = []
-        for point in points:
-            now = math.floor(point.at_s / _COARSE_S) if math.isfinite(point.at_s) else None
-            if point.at_s > fine_s or now != slot or not kept:
-                kept.append(point)
-            slot = now
-        self._checkpoints = kept
-        oldest_s = kept[0].at_s
-        if not math.isfinite(oldest_s) or not self._arrivals.log:
+        course, arrivals = self._course, self._arrivals
+        last_s = course.stretches[-1].at_s
+        if last_s == self._forgot_s:
             return
-        if self._arrivals.log[0].at_s < oldest_s - _COARSE_S:
-            self._next -= self._arrivals.forget_before(oldest_s)
-            oldest = UtcTime.from_epoch_s(oldest_s - _LINES_KEPT_S)
-            limit = kept[0].lines - self._lines_dropped
-            count = next((i for i in range(limit) if self._lines[i].t >= oldest), max(0, limit))
-            del self._lines[:count]
-            self._lines_dropped += count
+        self._forgot_s = last_s
+        pinned_s = None if self._rerun is None else self._rerun.began_s
+        before_s = min(self._clock_s, last_s) - self._time.horizon_s
+        course.forget(before_s if pinned_s is None else min(before_s, pinned_s), pinned_s)
+        # What a device saw a little earlier tells which of its tracks a late look concerns.
+        oldest_s = course.began_s - WAITED_S
+        if math.isfinite(oldest_s) and arrivals.log and arrivals.log[0].at_s < oldest_s - _SLACK_S:
+            gone = arrivals.forget_before(oldest_s)
+            course.next -= gone
+            if self._rerun is not None:
+                self._rerun.next -= gone
+            self._trodden.forget(oldest_s)
 
     def snapshot(self) -> bytes:
         """Return the whole state as bytes, without the sector."""
@@ -369,6 +361,35 @@ class Engine:
             msg = f"it is of a {type(engine).__name__}, not of an engine"
             raise UnfitSnapshotError(msg)
         return engine
+
+
+def _differing(
+    void: Sequence[TrackUpdate], new: Sequence[TrackUpdate]
+) -> tuple[dict[str, UtcTime], list[TrackUpdate]]:
+    """Return from when on each track's lines are void, and the lines from there on.
+
+    Both hold the lines of each track in order of time.
+    """
+    stood, stand = _by_track(void), _by_track(new)
+    since: dict[str, UtcTime] = {}
+    told: list[TrackUpdate] = []
+    for name in {**stood, **stand}:
+        old, now = stood.get(name, ()), stand.get(name, ())
+        same = next(
+            (i for i, (a, b) in enumerate(zip(old, now, strict=False)) if a != b),
+            min(len(old), len(now)),
+        )
+        if same < len(old):
+            since[name] = min(line.t for line in (*old[same : same + 1], *now[same : same + 1]))
+        told += now[same:]
+    return since, told
+
+
+def _by_track(lines: Sequence[TrackUpdate]) -> dict[str, list[TrackUpdate]]:
+    found: dict[str, list[TrackUpdate]] = {}
+    for line in lines:
+        found.setdefault(line.track_id, []).append(line)
+    return found
 
 
 def _line_order(line: TrackUpdate) -> tuple[UtcTime, str]:

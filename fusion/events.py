@@ -4,6 +4,7 @@ Events are facts for the outside: an alert that was issued stays issued, an inci
 or be withdrawn, the picture of the tracks may be drawn again from some instant on.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
@@ -87,9 +88,9 @@ class SuppressionLifted(NamedTuple):
 
 
 class TracksRevised(NamedTuple):
-    """Every track line with `t >= since` is void; a `TracksUpdated` with the new ones follows."""
+    """Lines of some tracks are void; a `TracksUpdated` with what takes their place follows."""
 
-    since: UtcTime
+    since: Mapping[str, UtcTime]  # by track id: its lines with `t >= since` are void
 
 
 class TracksUpdated(NamedTuple):
@@ -122,3 +123,9 @@ Event = (
     | MessageRefused
     | MessageLate
 )
+
+
+def is_void(line: TrackUpdate, since: Mapping[str, UtcTime]) -> bool:
+    """Tell whether a `TracksRevised` takes a line back."""
+    void_since = since.get(line.track_id)
+    return void_since is not None and line.t >= void_since

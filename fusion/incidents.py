@@ -16,6 +16,7 @@ from fusion.rulebook import GroupsRule
 from fusion.situation.crossing import Crossing
 from fusion.tracking.track import Track, derived_id
 from fusion.tracking.tracker import simultaneous
+from fusion.trodden import cell_of
 
 JOIN_S: Final = 120.0  # later than this after the last of them nobody joins a group
 _SAME_STEP_S: Final = 5.0  # late looks may move the evidence of one and the same step so far
@@ -88,6 +89,11 @@ class Case(Struct, frozen=True):
     def headcount_max(self) -> int:
         """Return the count if every track were a person of its own."""
         return max(self.headcount, len(self.track_ids))
+
+    @property
+    def cell(self) -> int:
+        """Return the cell of the place: what belongs to it is run again together."""
+        return cell_of(*self.over)
 
     @property
     def last_s(self) -> float:

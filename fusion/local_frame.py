@@ -5,7 +5,8 @@ are wrong by at most r²/6R² (1e-5 at 50 km). North at a point leans away from 
 by the convergence of meridians, so covariances and velocities are turned on their way in and out.
 
 pyproj is the truth. Called for one point at a time it takes longer than all the rest of a fix, so
-half a degree around the centre it is replaced by power series fitted to it, within a tenth of a millimetre.
+half a degree around the centre it is replaced by power series fitted to it, within a tenth of a
+millimetre.
 """
 
 import math

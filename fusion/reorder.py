@@ -4,16 +4,23 @@ A message is known by its sender and its `message_id`; a copy (the sender's retr
 `sent_at`) is a duplicate. One whose event time lies before the horizon is late.
 """
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import Final
+
+import msgspec
 
 from edge.messages import AnyFieldMessage, DetectionsMessage, PositionMessage
+from fusion.core import Core
 from fusion.rulebook import TimeRule
 from fusion.situation.patrols import UnitFix
 from fusion.tracking.fixes import Look
+from fusion.tracking.lines import Written
+from fusion.trodden import cell_of
 
-_SWEEP_S = 30.0
+_SWEEP_S: Final = 30.0
+_PACK: Final = msgspec.msgpack.Encoder().encode
+_UNPACK: Final = msgspec.msgpack.Decoder(Look).decode
 
 
 class Verdict(Enum):
@@ -24,13 +31,42 @@ class Verdict(Enum):
     LATE = auto()
 
 
-class Entry(NamedTuple):
+class Entry:
     """One accepted message; the first three fields order all of them, whatever the arrival."""
 
-    at_s: float
-    sender: str
-    message_id: str
-    item: Look | UnitFix
+    __slots__ = ("_item", "at_s", "cells", "message_id", "sender")
+
+    def __init__(self, at_s: float, sender: str, message_id: str, item: Look | UnitFix) -> None:
+        """File what a device saw, or where a unit is."""
+        self.at_s, self.sender, self.message_id = at_s, sender, message_id
+        self._item: Look | UnitFix | bytes = item
+        fixes = item.fixes if isinstance(item, Look) else ()
+        self.cells = frozenset(cell_of(fix.x_m, fix.y_m) for fix in fixes)
+
+    @property
+    def order(self) -> tuple[float, str, str]:
+        """Return what orders all messages."""
+        return self.at_s, self.sender, self.message_id
+
+    def within(self, region: frozenset[int] | None) -> Look | UnitFix:
+        """Return what is in it; of a look, what lies in some cells (None: everything)."""
+        item = self._item
+        if isinstance(item, bytes):
+            item = _UNPACK(item)
+        if region is None or isinstance(item, UnitFix) or self.cells <= region:
+            return item
+        fixes = (fix for fix in item.fixes if cell_of(fix.x_m, fix.y_m) in region)
+        return item._replace(fixes=tuple(fixes))
+
+    @property
+    def unit_fix(self) -> UnitFix | None:
+        """Return where a unit is, if that is what it says."""
+        return self._item if isinstance(self._item, UnitFix) else None
+
+    def pack(self) -> None:
+        """Take less room: a horizon of looks is kept, and few of them are ever needed again."""
+        if isinstance(self._item, Look):
+            self._item = _PACK(self._item)
 
 
 class Arrivals:
@@ -63,12 +99,30 @@ class Arrivals:
         self._seen[key] = max(at_s, clock_s)
         return Verdict.FRESH
 
-    def insert(self, entry: Entry) -> None:
-        """File an accepted message by its event time."""
-        if not self.log or self.log[-1][:3] < entry[:3]:
+    def insert(self, entry: Entry) -> int:
+        """File an accepted message by its event time; return its index in the log."""
+        if not self.log or self.log[-1].order < entry.order:
             self.log.append(entry)
-        else:
-            insort(self.log, entry, key=_order)
+            return len(self.log) - 1
+        index = bisect_right(self.log, entry.order, key=_order)
+        self.log.insert(index, entry)
+        return index
+
+    def taken(
+        self, index: int, core: Core, region: frozenset[int] | None = None
+    ) -> tuple[Written, ...]:
+        """Let a core take a message, or what of it lies in some cells.
+
+        One that cannot be taken is dropped before its error goes up.
+        """
+        entry = self.log[index]
+        try:
+            lines = core.take(entry.within(region))
+        except Exception:
+            del self.log[index]
+            raise
+        entry.pack()
+        return lines
 
     def index_at(self, at_s: float) -> int:
         """Return the index of the first message at or after an instant."""
@@ -96,4 +150,4 @@ def _time(entry: Entry) -> float:
 
 
 def _order(entry: Entry) -> tuple[float, str, str]:
-    return entry[:3]
+    return entry.order

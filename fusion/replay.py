@@ -33,6 +33,7 @@ from fusion.events import (
     SuppressionLifted,
     TracksRevised,
     TracksUpdated,
+    is_void,
 )
 from fusion.journal import parse_line
 from fusion.sector import Sector
@@ -147,7 +148,7 @@ class _Results:
             case TracksUpdated(updates):
                 self._tracks.extend(updates)
             case TracksRevised(since):
-                self._tracks = [update for update in self._tracks if update.t < since]
+                self._tracks = [one for one in self._tracks if not is_void(one, since)]
             case AlertIssued(alert):
                 self._write("alerts.jsonl", alert)
             case IncidentChanged(incident):

@@ -15,6 +15,7 @@ from fusion.events import (
     SuppressionLifted,
     TracksRevised,
     TracksUpdated,
+    is_void,
 )
 from fusion.journal import Position
 from fusion.tables import ALERT, INCIDENT, META, REJECTED, REJECTED_COUNT, SUPPRESSED, TRACK
@@ -105,20 +106,25 @@ class Writer:
     def tracks(self, events: Sequence[TracksRevised | TracksUpdated]) -> None:
         """Keep the latest line of each track; drop those that a revision made void."""
         latest: dict[str, TrackUpdate] = {}
-        void_since: UtcTime | None = None
+        void_since: dict[str, UtcTime] = {}
         for event in events:
             if isinstance(event, TracksRevised):
-                since = event.since
-                void_since = since if void_since is None else min(void_since, since)
-                latest = {name: line for name, line in latest.items() if line.t < since}
+                for track_id, since in event.since.items():
+                    void_since[track_id] = min(since, void_since.get(track_id, since))
+                latest = {
+                    name: line for name, line in latest.items() if not is_void(line, event.since)
+                }
                 continue
             for update in event.updates:
                 known = latest.get(update.track_id)
                 if known is None or known.t <= update.t:
                     latest[update.track_id] = update
-        if void_since is not None:
-            void = TRACK.c.sector == self._sector, TRACK.c.t >= void_since
-            self._connection.execute(sa.delete(TRACK).where(*void))
+        if void_since:
+            void = TRACK.c.track_id == sa.bindparam("void"), TRACK.c.t >= sa.bindparam("since")
+            self._connection.execute(
+                sa.delete(TRACK).where(TRACK.c.sector == self._sector, *void),
+                [{"void": track_id, "since": since} for track_id, since in void_since.items()],
+            )
         rows = [
             {
                 "track_id": update.track_id,

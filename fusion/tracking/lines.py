@@ -1,6 +1,6 @@
 """A track's state -> one line of tracks.jsonl: back to WGS 84, rounded to what is meant."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from edge.messages import CovM2, TrackState, TrackUpdate, UtcTime
 from fusion.local_frame import LocalFrame, turned
@@ -9,6 +9,14 @@ from fusion.tracking.track import Track
 
 _LEAST_VAR_M2: Final = 0.01
 _POSITION_DIGITS: Final = 7  # a centimetre
+
+
+class Written(NamedTuple):
+    """A line, and whose neighbourhood it belongs to."""
+
+    line: TrackUpdate
+    cell: int  # `fusion.trodden`: where the track was last seen
+    first: bool = False  # of a track that was confirmed just now
 
 
 def line(

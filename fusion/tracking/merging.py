@@ -4,7 +4,7 @@ Unless one device saw both in the same frame: then they are two people walking s
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
@@ -28,40 +28,54 @@ class Overlaps:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._since: dict[Pair, float] = {}
-        self._apart: dict[Pair, float] = {}
+        self.since: dict[Pair, float] = {}
+        self.apart: dict[Pair, float] = {}
 
     def copy(self) -> "Overlaps":
         """Return an independent copy."""
         twin = Overlaps()
-        twin._since, twin._apart = dict(self._since), dict(self._apart)
+        twin.since, twin.apart = dict(self.since), dict(self.apart)
+        return twin
+
+    def part(self, ids: Container[str], *, inside: bool) -> "Overlaps":
+        """Return those between tracks of `ids`, or all others: nobody is compared across."""
+        twin = Overlaps()
+        twin.since = {pair: s for pair, s in self.since.items() if (pair[0] in ids) is inside}
+        twin.apart = {pair: s for pair, s in self.apart.items() if (pair[0] in ids) is inside}
+        return twin
+
+    def joined(self, other: "Overlaps") -> "Overlaps":
+        """Return both together."""
+        twin = Overlaps()
+        twin.since = self.since | other.since
+        twin.apart = self.apart | other.apart
         return twin
 
     def seen_apart(self, tracks: Sequence[Track], at_s: float) -> None:
         """Note that one frame showed several tracks: those close together are different."""
         for one, other in combinations(tracks, 2):
             if _gap_m(one, other) <= 2.0 * _CLOSE_M:
-                self._apart[_pair(one, other)] = at_s
+                self.apart[_pair(one, other)] = at_s
 
     def found(self, tracker: "Tracker", at_s: float, merge_s: float) -> Iterator[tuple[str, str]]:
         """Yield `(kept, lost)` for tracks that have been one for `merge_s`; the older is kept."""
-        old = [pair for pair, seen_s in self._apart.items() if at_s - seen_s > RECENT_S]
+        old = [pair for pair, seen_s in self.apart.items() if at_s - seen_s > RECENT_S]
         for pair in old:
-            del self._apart[pair]
+            del self.apart[pair]
         fresh = [
             track
             for track in tracker.tracks.values()
             if track.confirmed and at_s - track.seen_s <= _FRESH_S
         ]
         fresh.sort(key=lambda track: (track.motion.x_m, track.id))
-        before, self._since = self._since, {}
+        before, self.since = self.since, {}
         gone: set[str] = set()
         for one, other in _neighbours(fresh):
             pair = _pair(one, other)
-            if pair in self._apart or not _alike(tracker, one, other, at_s):
+            if pair in self.apart or not _alike(tracker, one, other, at_s):
                 continue
-            self._since[pair] = before.get(pair, at_s)
-            if at_s - self._since[pair] >= merge_s and not gone & {one.id, other.id}:
+            self.since[pair] = before.get(pair, at_s)
+            if at_s - self.since[pair] >= merge_s and not gone & {one.id, other.id}:
                 older, younger = sorted((one, other), key=lambda track: (track.born_s, track.id))
                 gone.add(younger.id)
                 yield older.id, younger.id

@@ -10,18 +10,15 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from fusion.tracking.track import Track
+from fusion.trodden import REACH_M
 
 _CELL_M: Final = 64.0
-_WIDEST: Final = 36  # cells: whoever reaches farther is asked by every fix
+_WIDEST: Final = 81  # cells, as many as a track may reach; a fix that is vaguer asks everyone
 _AHEAD_S: Final = 2.0  # so long a track's cells hold; its reach grows meanwhile
 _RENEWED_S: Final = 1.0  # before they stop to hold
-
+_NOBODY: Final[dict[str, None]] = {}
 
 _Range = tuple[int, int, int, int]  # columns from, to; rows from, to; both ends included
-
-
-_NOWHERE: Final[_Range] = (0, -1, 0, -1)
-_NOBODY: Final[dict[str, None]] = {}
 
 
 class Nearby:
@@ -31,8 +28,7 @@ class Nearby:
         """Begin empty; `gate` is the squared Mahalanobis distance that no pair exceeds."""
         self._gate = gate
         self._cells: dict[tuple[int, int], dict[str, None]] = {}
-        self._wide: dict[str, None] = {}
-        self._ranges: dict[str, _Range | None] = {}  # None: wide
+        self._ranges: dict[str, _Range] = {}
         self._until_s: dict[str, float] = {}
 
     def put(self, track: Track, at_s: float, noise: float) -> None:
@@ -48,23 +44,19 @@ class Nearby:
         var_y = a[2] + 2.0 * dt_s * abs(b[3]) + t2 * c[2] + third + track.bias[2]
         # It is somewhere between where it was last seen and where it would be at the end.
         x2_m, y2_m = x_m + vx_mps * dt_s, y_m + vy_mps * dt_s
-        wanted: _Range | None = _cells(
-            *((x_m, x2_m) if x_m < x2_m else (x2_m, x_m)),
-            *((y_m, y2_m) if y_m < y2_m else (y2_m, y_m)),
-            math.sqrt(self._gate * var_x),
-            math.sqrt(self._gate * var_y),
+        reach_x_m, reach_y_m = math.sqrt(self._gate * var_x), math.sqrt(self._gate * var_y)
+        wanted = _cells(
+            max(min(x_m, x2_m) - reach_x_m, x_m - REACH_M),
+            min(max(x_m, x2_m) + reach_x_m, x_m + REACH_M),
+            max(min(y_m, y2_m) - reach_y_m, y_m - REACH_M),
+            min(max(y_m, y2_m) + reach_y_m, y_m + REACH_M),
         )
-        if wanted is not None and _size(wanted) > _WIDEST:
-            wanted = None
-        known = self._ranges.get(track.id, _NOWHERE)
+        known = self._ranges.get(track.id)
         if known == wanted:
             return
-        if known is not _NOWHERE:
-            self._leave(track.id)
+        if known is not None:
+            self._leave(known, track.id)
         self._ranges[track.id] = wanted
-        if wanted is None:
-            self._wide[track.id] = None
-            return
         for cell in _each(wanted):
             self._cells.setdefault(cell, {})[track.id] = None
 
@@ -74,45 +66,38 @@ class Nearby:
 
     def drop(self, track_id: str) -> None:
         """Forget a track."""
-        self._leave(track_id)
-        del self._ranges[track_id], self._until_s[track_id]
+        self._leave(self._ranges.pop(track_id), track_id)
+        del self._until_s[track_id]
 
     def about(
         self, x_m: float, y_m: float, var_x_m2: float, var_y_m2: float
     ) -> Mapping[str, object]:
         """Return, as keys, the ids of the tracks that a fix with these variances may belong to."""
         reach_x_m, reach_y_m = math.sqrt(self._gate * var_x_m2), math.sqrt(self._gate * var_y_m2)
-        asked = _cells(x_m, x_m, y_m, y_m, reach_x_m, reach_y_m)
+        asked = _cells(x_m - reach_x_m, x_m + reach_x_m, y_m - reach_y_m, y_m + reach_y_m)
         if asked[0] == asked[1] and asked[2] == asked[3]:
-            found = self._cells.get((asked[0], asked[2]), _NOBODY)
-            return {**found, **self._wide} if self._wide else found
+            return self._cells.get((asked[0], asked[2]), _NOBODY)
         if _size(asked) > _WIDEST:
             return self._ranges
-        several = dict(self._wide)
+        several: dict[str, None] = {}
         for cell in _each(asked):
             several.update(self._cells.get(cell, _NOBODY))
         return several
 
-    def _leave(self, track_id: str) -> None:
-        old = self._ranges[track_id]
-        if old is None:
-            del self._wide[track_id]
-            return
-        for cell in _each(old):
+    def _leave(self, cells: _Range, track_id: str) -> None:
+        for cell in _each(cells):
             inside = self._cells[cell]
             del inside[track_id]
             if not inside:
                 del self._cells[cell]
 
 
-def _cells(  # noqa: PLR0913, PLR0917 - a box and its margins
-    west_m: float, east_m: float, south_m: float, north_m: float, more_x_m: float, more_y_m: float
-) -> _Range:
+def _cells(west_m: float, east_m: float, south_m: float, north_m: float) -> _Range:
     return (
-        math.floor((west_m - more_x_m) / _CELL_M),
-        math.floor((east_m + more_x_m) / _CELL_M),
-        math.floor((south_m - more_y_m) / _CELL_M),
-        math.floor((north_m + more_y_m) / _CELL_M),
+        math.floor(west_m / _CELL_M),
+        math.floor(east_m / _CELL_M),
+        math.floor(south_m / _CELL_M),
+        math.floor(north_m / _CELL_M),
     )
 
 

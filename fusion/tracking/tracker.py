@@ -6,12 +6,12 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from edge.messages import TrackState, TrackUpdate
+from edge.messages import TrackState
 from fusion.local_frame import LocalFrame
 from fusion.rulebook import TrackingRule
 from fusion.tracking.association import assign
 from fusion.tracking.fixes import Fix, Look, kind_of
-from fusion.tracking.lines import line
+from fusion.tracking.lines import Written, line
 from fusion.tracking.merging import Overlaps
 from fusion.tracking.motion import Motion, born, predicted, updated
 from fusion.tracking.nearby import Nearby
@@ -24,6 +24,7 @@ from fusion.tracking.track import (
     track_id,
     voted,
 )
+from fusion.trodden import Trodden, cell_of
 
 LINE_S: Final = 0.5  # a track writes at most so often
 _JUST_S: Final = 1e-6
@@ -38,29 +39,54 @@ class Step(NamedTuple):
     """What one look did to the tracks."""
 
     updated: tuple[Track, ...]  # by this look, as they are now
-    lines: tuple[TrackUpdate, ...]
+    lines: tuple[Written, ...]
 
 
 class Tracker:
     """The tracks of one sector at one event time."""
 
-    def __init__(self, frame: LocalFrame, rule: TrackingRule) -> None:
-        """Begin without any track."""
-        self._frame, self._rule = frame, rule
+    def __init__(self, frame: LocalFrame, rule: TrackingRule, trodden: Trodden) -> None:
+        """Begin without any track; where they are seen is noted in `trodden`."""
+        self._frame, self._rule, self._trodden = frame, rule, trodden
         self.tracks: dict[str, Track] = {}
-        self.confirmed = 0  # tracks ever confirmed
-        self._waiting: dict[str, tuple[TrackUpdate, ...]] = {}  # lines of tentative tracks
-        self._overlaps = Overlaps()
+        self.waiting: dict[str, tuple[Written, ...]] = {}  # lines of tentative tracks
+        self.overlaps = Overlaps()
         self._nearby = Nearby(rule.gate)
 
     def copy(self) -> "Tracker":
         """Return a copy that shares every track: they are immutable. `wake` it before use."""
-        twin = Tracker(self._frame, self._rule)
+        twin = Tracker(self._frame, self._rule, self._trodden)
         twin.tracks = dict(self.tracks)
-        twin.confirmed = self.confirmed
-        twin._waiting = dict(self._waiting)
-        twin._overlaps = self._overlaps.copy()
+        twin.waiting = dict(self.waiting)
+        twin.overlaps = self.overlaps.copy()
         return twin
+
+    def part(
+        self, region: frozenset[int], *, inside: bool, trodden: Trodden | None = None
+    ) -> "Tracker":
+        """Return a copy with the tracks last seen in some cells, or with all others."""
+        twin = Tracker(self._frame, self._rule, trodden or self._trodden)
+        twin.tracks = {
+            name: track
+            for name, track in self.tracks.items()
+            if (cell_of(track.motion.x_m, track.motion.y_m) in region) is inside
+        }
+        twin.waiting = {name: lines for name, lines in self.waiting.items() if name in twin.tracks}
+        twin.overlaps = self.overlaps.part(twin.tracks, inside=True)
+        return twin
+
+    def joined(self, other: "Tracker") -> "Tracker":
+        """Return a copy with the tracks of both."""
+        twin = self.copy()
+        twin.tracks |= other.tracks
+        twin.waiting |= other.waiting
+        twin.overlaps = self.overlaps.joined(other.overlaps)
+        return twin
+
+    @property
+    def waits(self) -> bool:
+        """Whether some track is not confirmed yet: every look of its devices counts for it."""
+        return bool(self.waiting)
 
     def wake(self, at_s: float) -> None:
         """Make a copy fit to go on at an instant: it has no grid yet."""
@@ -76,7 +102,7 @@ class Tracker:
     def look(self, look: Look) -> Step:
         """Take in one frame of one device."""
         touched: list[Track] = []
-        lines: list[TrackUpdate] = []
+        lines: list[Written] = []
         owners = assign(look, self._near, self._rule) if look.fixes else ()
         for fix, owner in zip(look.fixes, owners, strict=True):
             if owner is None:
@@ -84,7 +110,7 @@ class Tracker:
             else:
                 touched.append(self._update(look, fix, owner, lines))
         if len(touched) > 1:
-            self._overlaps.seen_apart(touched, look.at_s)
+            self.overlaps.seen_apart(touched, look.at_s)
         self._missed(look, {track.id for track in touched})
         return Step(tuple(touched), tuple(lines))
 
@@ -92,10 +118,10 @@ class Tracker:
         """Store a track whose watch or escorts changed."""
         self.tracks[track.id] = track
 
-    def tick(self, at_s: float) -> tuple[TrackUpdate, ...]:
+    def tick(self, at_s: float) -> tuple[Written, ...]:
         """Let event time pass: coast, merge, end."""
-        lines: list[TrackUpdate] = []
-        for kept, lost in self._overlaps.found(self, at_s, self._rule.merge_s):
+        lines: list[Written] = []
+        for kept, lost in self.overlaps.found(self, at_s, self._rule.merge_s):
             lines.append(self._end(self.tracks[lost], at_s))
             self._absorb(kept, lost, at_s)
         for track in list(self.tracks.values()):
@@ -111,8 +137,7 @@ class Tracker:
                 self._forget(track.id)
                 continue
             elif _due(track, at_s):
-                motion = self.at(track, at_s)
-                lines.append(line(track, motion, at_s, TrackState.COASTING, self._frame))
+                lines.append(self._line(track, at_s, TrackState.COASTING))
                 self.tracks[track.id] = replace(track, line_s=at_s)
             if self._nearby.is_due(track.id, at_s):
                 self._put(track, at_s)
@@ -127,7 +152,7 @@ class Tracker:
     def _put(self, track: Track, at_s: float) -> None:
         self._nearby.put(track, at_s, self._rule.noise_of(track.kind))
 
-    def _begin(self, look: Look, fix: Fix, lines: list[TrackUpdate]) -> Track:
+    def _begin(self, look: Look, fix: Fix, lines: list[Written]) -> Track:
         votes, label = ((fix.label, fix.confidence),), fix.label
         speed = _SPEED_SIGMA_MPS.get(fix.kind, _VEHICLE_SPEED_SIGMA_MPS)
         track = Track(
@@ -147,7 +172,7 @@ class Tracker:
         )
         return self._written(track, lines)
 
-    def _update(self, look: Look, fix: Fix, old: Track, lines: list[TrackUpdate]) -> Track:
+    def _update(self, look: Look, fix: Fix, old: Track, lines: list[Written]) -> Track:
         cov = fix.random if old.only_seen_by(look.device) else fix.cov
         votes, label = voted(old.votes, fix)
         sightings = sightings_with(old, look, fix)
@@ -165,27 +190,28 @@ class Tracker:
         )
         return self._written(track, lines)
 
-    def _written(self, track: Track, lines: list[TrackUpdate]) -> Track:
+    def _written(self, track: Track, lines: list[Written]) -> Track:
         """Confirm if it is time, and write a line if one is due; store the track."""
         if not track.confirmed and track.hits.bit_count() >= self._rule.confirm_hits:
-            lines.extend(self._waiting.pop(track.id, ()))
+            first, *others = self.waiting.pop(track.id)
+            lines.extend((first._replace(first=True), *others))
             track = replace(track, confirmed=True)
-            self.confirmed += 1
         if _due(track, track.seen_s):
-            written = line(track, track.motion, track.seen_s, TrackState.CONFIRMED, self._frame)
+            written = self._line(track, track.seen_s, TrackState.CONFIRMED)
             if track.confirmed:
                 lines.append(written)
             else:
-                waiting = self._waiting.get(track.id, ())[1 - _WAITING_LINES :]
-                self._waiting[track.id] = (*waiting, written)
+                waiting = self.waiting.get(track.id, ())[1 - _WAITING_LINES :]
+                self.waiting[track.id] = (*waiting, written)
             track = replace(track, line_s=track.seen_s)
         self.tracks[track.id] = track
         self._put(track, track.seen_s)
+        self._trodden.mark(track.motion.x_m, track.motion.y_m, track.seen_s)
         return track
 
     def _missed(self, look: Look, touched: set[str]) -> None:
         """Count a look against the tentative tracks of its device that it did not see."""
-        for track_id_ in list(self._waiting):
+        for track_id_ in list(self.waiting):
             track = self.tracks[track_id_]
             if track_id_ in touched or look.device not in track.devices:
                 continue
@@ -195,8 +221,12 @@ class Tracker:
             else:
                 self.tracks[track_id_] = replace(track, hits=hits)
 
-    def _end(self, track: Track, at_s: float) -> TrackUpdate:
-        return line(track, self.at(track, at_s), at_s, TrackState.ENDED, self._frame)
+    def _end(self, track: Track, at_s: float) -> Written:
+        return self._line(track, at_s, TrackState.ENDED)
+
+    def _line(self, track: Track, at_s: float, state: TrackState) -> Written:
+        written = line(track, self.at(track, at_s), at_s, state, self._frame)
+        return Written(written, cell_of(track.motion.x_m, track.motion.y_m))
 
     def _absorb(self, kept_id: str, lost_id: str, at_s: float) -> None:
         kept, lost = self.tracks[kept_id], self.tracks[lost_id]
@@ -218,7 +248,7 @@ class Tracker:
 
     def _forget(self, gone_id: str) -> None:
         del self.tracks[gone_id]
-        self._waiting.pop(gone_id, None)
+        self.waiting.pop(gone_id, None)
         self._nearby.drop(gone_id)
 
 

@@ -196,7 +196,7 @@ def test_two_sectors_in_one_database_do_not_see_one_another(store) -> None:
         "elsewhere"
     ]
     assert [t.track_id for t in store.tracks(NOON, sector=HOME)] == [f"t-{HOME}"]
-    store.save([TracksRevised(NOON)], sector=HOME)
+    store.save([TracksRevised({f"t-{HOME}": NOON, "t-elsewhere": NOON})], sector=HOME)
     assert [t.track_id for t in store.tracks(NOON)] == ["t-elsewhere"]
     assert store.position(HOME) == Position(f"of-{HOME}", 1)
     assert store.position("nowhere") is None
@@ -237,7 +237,7 @@ def test_a_revision_voids_the_lines_from_then_on_and_nothing_else(store) -> None
     store.save([TracksUpdated((line("a", 1), line("b", 5), line("c", 6)))], sector=HOME)
     events = [
         TracksUpdated((line("d", 7),)),
-        TracksRevised(NOON.after(5)),
+        TracksRevised({name: NOON.after(5) for name in "abcd"}),
         TracksUpdated((line("c", 6, lat=1.3),)),
     ]
     store.save(events, sector=HOME)

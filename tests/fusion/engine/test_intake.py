@@ -12,7 +12,7 @@ from edge.messages import UtcTime
 from fusion import intake as intake_module
 from fusion.device_clock import DeviceClock
 from fusion.engine import Engine
-from fusion.events import AlertIssued, MessageRefused, TracksRevised, TracksUpdated
+from fusion.events import AlertIssued, MessageRefused, TracksRevised, TracksUpdated, is_void
 from fusion.intake import Intake, Refusals, with_time_error
 from fusion.replay import recorded
 from fusion.sector import Sector, load_sector
@@ -64,7 +64,7 @@ def picture(events) -> dict:
     lines = {}
     for event in events:
         if isinstance(event, TracksRevised):
-            lines = {key: line for key, line in lines.items() if line.t < event.since}
+            lines = {key: line for key, line in lines.items() if not is_void(line, event.since)}
         elif isinstance(event, TracksUpdated):
             lines |= {(line.t, line.track_id): line for line in event.updates}
     return lines
@@ -364,7 +364,7 @@ def test_a_patrol_that_really_is_elsewhere_is_believed_at_the_third_position(
     lines = patrol(make, jumps=set(range(10, 99)))
     engine, _ = fed(sector_dir, lines)
     assert codes(engine) == {"unit-1": {"jump": 2}}
-    last = engine._core.units["unit-1"].fixes[-1]
+    last = engine._course.core.units["unit-1"].fixes[-1]
     assert last.at.x_m > 900.0
 
 
@@ -372,7 +372,7 @@ def test_a_copy_of_a_position_does_not_confirm_it(make, sector_dir) -> None:
     lines = patrol(make, jumps={9})
     engine, _ = fed(sector_dir, [*lines[:9], lines[9], lines[9], lines[9], *lines[10:]])
     assert set(codes(engine)["unit-1"]) == {"jump"}
-    assert engine._core.units["unit-1"].fixes[-1].at.x_m < 100.0
+    assert engine._course.core.units["unit-1"].fixes[-1].at.x_m < 100.0
 
 
 def test_a_patrol_that_jumps_holds_back_as_one_that_does_not(make, sector_dir) -> None:

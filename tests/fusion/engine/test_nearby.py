@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from fusion.tracking.motion import Motion, mahalanobis, plus, predicted
 from fusion.tracking.nearby import Nearby
 from fusion.tracking.track import Track
+from fusion.trodden import REACH_M
 
 GATE = 13.8155
 
@@ -66,6 +67,10 @@ def test_whoever_lies_in_the_gate_is_found(known, fix, cov, put_s, later_s) -> N
     for track in known:
         motion = predicted(track.motion, put_s + later_s, 0.3)
         d2, det = mahalanobis(motion, *fix, plus(cov, track.bias))
+        reach_m = [REACH_M + math.sqrt(GATE * variance) for variance in (cov[0], cov[2])]
+        here = (track.motion.x_m, track.motion.y_m)
+        if any(abs(to - at) > most for to, at, most in zip(fix, here, reach_m, strict=True)):
+            continue
         if det > 0.0 and 0.0 <= d2 <= GATE:
             assert track.id in found
 

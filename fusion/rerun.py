@@ -1,0 +1,137 @@
+"""Going back for late messages: what they can have touched is run again, a little at a time.
+
+    live      ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━▶   goes on meanwhile, alerts and all
+    again          ┗━ ━ ━ ━ ━ ━ ━ ━ ━ ━ ━ ━ ━ ━▶     one region of the plane, from before the
+                   └ the stretch before the earliest     earliest of them, until it has caught up
+
+Then the region's tracks, cases and lines take the place of what they were, in every stretch on
+the way, as if the messages had come in time. Whoever leaves the region while it is run again
+(by the new evidence) shows that it was drawn too small: then the whole plane is.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from fusion.core import Core
+from fusion.course import Course, Stretch, just_before
+from fusion.reorder import Arrivals, Entry
+from fusion.situation.patrols import NEAR_M
+from fusion.tracking.lines import Written
+from fusion.trodden import REACH_M, Fence, Trodden, cells_about
+
+_SKIPPED: Final = 0.05  # what it costs to pass over a message, where taking one costs 1
+WAITED_S: Final = 15.0  # a look counts for tracks that its device saw no longer ago
+
+Region = frozenset[int] | None  # None: everywhere
+
+
+def touched(
+    course: Course, arrivals: Arrivals, trodden: Trodden, late: Mapping[str, float]
+) -> Region:
+    """Return the region that late messages can have touched.
+
+    Args:
+        course: The run as it is.
+        arrivals: The log, the late messages in it.
+        trodden: Where anybody was.
+        late: Event time of the earliest late message of each sender.
+    """
+    start = course.stretches[course.stretch_before(min(late.values()))]
+    seeds: set[int] = set()
+    for entry in arrivals.log[arrivals.index_at(start.at_s - WAITED_S) :]:
+        since_s = late.get(entry.sender)
+        if since_s is None or entry.at_s < since_s - WAITED_S:
+            continue
+        seeds |= entry.cells
+        if (fix := entry.unit_fix) is not None:
+            reach_m = NEAR_M + REACH_M
+            seeds.update(cells_about(fix.at.x_m, fix.at.y_m, reach_m, reach_m))
+    return trodden.region(seeds, start.at_s, start.core.ties())
+
+
+class Rerun:
+    """One re-run that is under way."""
+
+    def __init__(self, course: Course, arrivals: Arrivals, since_s: float, region: Region) -> None:
+        """Go back to the last stretch that begins before an instant."""
+        first = course.stretches[course.stretch_before(since_s)]
+        self.began_s = first.at_s
+        self.size = 0  # messages taken again
+        self.next = arrivals.index_at(first.at_s)  # index in the log
+        self._region = region
+        self._fence = None if region is None else Fence(region)
+        if region is None:
+            self._core = first.core.copy()
+        else:
+            self._core = first.core.part(region, inside=True, trodden=self._fence)
+        self._core.wake(first.at_s)
+        self._stretches = [Stretch(first.at_s, first.core)]
+
+    @property
+    def was_left(self) -> bool:
+        """Whether somebody left the region: what was run again is worth nothing."""
+        return self._fence is not None and self._fence.was_left
+
+    def go_on(self, course: Course, arrivals: Arrivals, budget: float) -> bool:
+        """Run on until it has caught up (True) or a budget is spent: 1 a message, 1 a cell."""
+        bounds = [stretch.at_s for stretch in course.stretches]
+        bound = course.stretch_before(self._stretches[-1].at_s) + 1
+        while self.next < course.next:
+            if budget <= 0.0:
+                return False
+            entry = arrivals.log[self.next]
+            while bound < len(bounds) and bounds[bound] <= entry.at_s:
+                self._begin(bounds[bound])
+                bound += 1
+            budget -= self._take(entry, course, arrivals)
+        for at_s in bounds[bound:]:
+            self._begin(at_s)
+        self._write(self._core.advance(course.done_s))
+        return True
+
+    def put_in(self, course: Course, trodden: Trodden) -> tuple[list[Written], list[Written]]:
+        """Put what was run again in the place of what was; return the old lines and the new."""
+        region, first = self._region, course.stretch_before(self.began_s)
+        old = list(course.lines_in(first, region))
+        left = {stretch.at_s: stretch for stretch in course.stretches[first:]}
+        for stretch in left.values():
+            others = () if region is None else stretch.lines
+            stretch.lines = [one for one in others if one.cell not in (region or ())]
+        target = course.stretches[first]
+        for anew in self._stretches:
+            # A stretch that was joined to the one before it meanwhile takes its lines along.
+            target = left.get(anew.at_s, target)
+            target.lines += anew.lines
+            if target.at_s == anew.at_s > self.began_s:
+                target.core = self._replaced(target.core, anew.core)
+        course.core = self._replaced(course.core, self._core)
+        course.core.wake(course.done_s)
+        if self._fence is not None:
+            self._fence.tell(trodden)
+        return old, [one for stretch in self._stretches for one in stretch.lines]
+
+    def _replaced(self, core: Core, anew: Core) -> Core:
+        return anew if self._region is None else core.replaced(self._region, anew)
+
+    def _begin(self, at_s: float) -> None:
+        self._write(self._core.advance(just_before(at_s)))
+        self._stretches.append(Stretch(at_s, self._core.copy()))
+
+    def _take(self, entry: Entry, course: Course, arrivals: Arrivals) -> float:
+        """Take what of a message lies in the region; return what that cost."""
+        elsewhere = self._region is not None and self._region.isdisjoint(entry.cells)
+        if elsewhere and entry.unit_fix is None and not self._core.tracker.waits:
+            self.next += 1
+            return _SKIPPED
+        self._write(self._core.advance(entry.at_s))
+        try:
+            self._write(arrivals.taken(self.next, self._core, self._region))
+        except Exception:
+            course.next -= 1  # it is out of the log
+            raise
+        self.next += 1
+        self.size += 1
+        return 1.0 + len(entry.cells)
+
+    def _write(self, lines: Iterable[Written]) -> None:
+        self._stretches[-1].lines.extend(lines)
