@@ -77,8 +77,7 @@ class Announcer:
 
     def tracks(self, updates: Iterable[TrackUpdate]) -> None:
         """Publish track lines; who is not listening now misses them."""
-        for update in updates:
-            self._link.publish(self._topic("tracks"), encode(update), qos=0)
+        self._link.publish_all(self._topic("tracks"), map(encode, updates))
 
     def receipts(self, messages: Iterable[AnyFieldMessage]) -> None:
         """Tell each device what is on our disk: now it may forget it."""

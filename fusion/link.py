@@ -6,9 +6,10 @@ acknowledge it, so what we have not written down comes again.
 
 import logging
 import queue
+import socket
 import threading
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from paho.mqtt import client as paho
@@ -24,6 +25,9 @@ _CONNECT_TIMEOUT_S: Final = 3.0
 _RETRY_S: Final = (1, 8)  # first and longest wait before the next try
 _INBOX: Final = 4096  # messages; beyond, the network waits for us
 _FAREWELL_S: Final = 2.0
+_READ_BYTES: Final = 65_536
+_SEVEN_BITS: Final = 0x7F
+_PUBACK: Final = 0x40  # what paho does nothing more about once it is sent
 _log = logging.getLogger(__name__)
 
 
@@ -46,6 +50,61 @@ def field_topics(sector_id: str) -> list[str]:
 def is_ours(topic: str) -> bool:
     """Tell fusion's own status, which comes back with what devices send."""
     return topic.endswith(f"/{FUSION}/status")
+
+
+class _BufferedSocket:
+    """A socket from which as much is read at once as there is: paho asks byte by byte."""
+
+    def __init__(self, plain: socket.socket) -> None:
+        self._plain = plain
+        self._read = b""
+        self._at = 0
+
+    def recv(self, size: int) -> bytes:
+        if self._at == len(self._read):
+            self._read, self._at = self._plain.recv(_READ_BYTES), 0
+        part = self._read[self._at : self._at + size]
+        self._at += len(part)
+        return part
+
+    def pending(self) -> int:
+        """Return how much has been read and not asked for: paho does not wait then."""
+        return len(self._read) - self._at
+
+    def send(self, content: bytes) -> int:
+        return self._plain.send(content)
+
+    def close(self) -> None:
+        self._plain.close()
+
+    def fileno(self) -> int:
+        return self._plain.fileno()
+
+    def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - a socket's own
+        self._plain.setblocking(flag)
+
+
+class _Client(paho.Client):
+    """Paho, which spends most of its time on system calls, with fewer of them."""
+
+    def _create_socket(self) -> Any:  # noqa: ANN401 - what paho takes for a socket
+        return _BufferedSocket(super()._create_socket())  # type: ignore[arg-type]
+
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """Take every packet that was read, before anything is waited for."""
+        result = super().loop_read(max_packets)
+        while (
+            result == MQTTErrorCode.MQTT_ERR_SUCCESS
+            and isinstance(self._sock, _BufferedSocket)
+            and self._sock.pending()
+        ):
+            result = super().loop_read(max_packets)
+        return result
+
+    def send_packets(self, packets: bytes) -> None:
+        """Send whole packets, in one go; they are gone if the connection breaks."""
+        if self.is_connected():
+            self._packet_queue(_PUBACK, packets, 0, 0)
 
 
 class Link:
@@ -80,7 +139,7 @@ class Link:
         self._away_said = False
         host, port, user, password = _parse(broker_url)
         self.address = f"mqtt://{host}:{port}"  # for people: without the password
-        self._client = paho.Client(
+        self._client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=session or "",
             clean_session=session is None,
@@ -135,6 +194,28 @@ class Link:
         if delivery.qos > 0 and delivery.connection == self._connection:
             self._held.discard(delivery.mid)  # first: the broker may give the number away at once
             self._client.ack(delivery.mid, delivery.qos)
+
+    def acknowledge_all(self, deliveries: Iterable[Delivery]) -> None:
+        """Tell the broker at once that these messages are ours now."""
+        packets = []
+        for delivery in deliveries:
+            if delivery.qos == 1 and delivery.connection == self._connection:
+                self._held.discard(delivery.mid)
+                packets.append(b"\x40\x02" + delivery.mid.to_bytes(2, "big"))
+            else:
+                self.acknowledge(delivery)
+        if packets:
+            self._client.send_packets(b"".join(packets))
+
+    def publish_all(self, topic: str, payloads: Iterable[bytes]) -> None:
+        """Send messages with QoS 0; they are lost while the broker is away."""
+        name = topic.encode()
+        head = len(name).to_bytes(2, "big") + name
+        packets = (
+            b"\x30" + _length(len(head) + len(payload)) + head + payload for payload in payloads
+        )
+        if together := b"".join(packets):
+            self._client.send_packets(together)
 
     def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> int | None:
         """Send a message; return its number, which `taken` tells one day, or None: not sent.
@@ -226,6 +307,16 @@ class Link:
         if not self._away_said:
             _log.warning("broker %s cannot be reached (%s); trying on", self.address, why)
         self._away_said = True
+
+
+def _length(number: int) -> bytes:
+    """Write a length as MQTT does: seven bits a byte, the lowest first."""
+    written = bytearray()
+    while number > _SEVEN_BITS:
+        written.append(number & _SEVEN_BITS | 0x80)
+        number >>= 7
+    written.append(number)
+    return bytes(written)
 
 
 def _parse(broker_url: str) -> tuple[str, int, str | None, str | None]:

@@ -175,9 +175,7 @@ class Service:
         if accepted:
             lines = [item.recorded for item in accepted]
             position = self._insist(partial(self._journal.append, lines))
-        for delivery in deliveries:
-            if delivery not in refused:
-                self._link.acknowledge(delivery)
+        self._link.acknowledge_all(one for one in deliveries if one not in refused)
         events = [event for item in accepted for event in self._step(item, rejections)]
         self._keep(events, position, rejections)
         for delivery in refused:
