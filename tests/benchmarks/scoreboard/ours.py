@@ -2,13 +2,12 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from edge.messages import TrackState, TrackUpdate, UtcTime, decode
+from edge.messages import TrackState, TrackUpdate, decode
 from fusion.engine import Engine
-from fusion.events import TracksRevised, TracksUpdated
+from fusion.events import TracksRevised, TracksUpdated, is_void
 from fusion.sector import load_sector
 from tests.benchmarks.scoreboard.picture import Record
 from tests.benchmarks.scoreboard.scenes import Scene
@@ -45,14 +44,8 @@ def _after(updates: list[TrackUpdate], event: object) -> list[TrackUpdate]:
         case TracksUpdated(lines):
             updates.extend(lines)
         case TracksRevised(since):
-            return [line for line in updates if not _is_void(line, since)]
+            return [line for line in updates if not is_void(line, since)]
     return updates
-
-
-def _is_void(line: TrackUpdate, since: Mapping[str, UtcTime] | UtcTime) -> bool:
-    """Tell whether a revision takes a line back: that of its track, or whosesoever."""
-    from_t = since.get(line.track_id) if isinstance(since, Mapping) else since
-    return from_t is not None and line.t >= from_t
 
 
 def _record(line: TrackUpdate) -> Record:
