@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -101,7 +102,7 @@ class Writer:
             }
             for index, incident in enumerate(last.values())
         ]
-        self._upsert(INCIDENT, rows, where=lambda new: INCIDENT.c.document != new.document)
+        self._upsert(INCIDENT, rows, where=_differs)
 
     def tracks(self, events: Sequence[TracksRevised | TracksUpdated]) -> None:
         """Keep the latest line of each track; drop those that a revision made void."""
@@ -135,7 +136,7 @@ class Writer:
             }
             for update in latest.values()
         ]
-        self._upsert(TRACK, rows, where=lambda new: TRACK.c.t <= new.t)
+        self._upsert(TRACK, rows, where=_is_no_older)
 
     def suppressed(self, events: Sequence[AlertSuppressed | SuppressionLifted]) -> None:
         """Keep what was held back in its last form; drop what no longer stands."""
@@ -245,17 +246,36 @@ class Writer:
         """Insert rows, or put them in place of those with the same key where `where` holds."""
         if not rows:
             return
-        statement = self._insert(table)
-        key = [column.name for column in table.primary_key]
-        values = {name: statement.excluded[name] for name in rows[0] if name not in key}
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=key,
-                set_=values,
-                where=None if where is None else where(statement.excluded),
-            ),
-            rows,
-        )
+        statement = _upserts(table, self._connection.dialect.name, tuple(rows[0]), where)
+        self._connection.execute(statement, rows)
+
+
+@cache
+def _upserts(
+    table: sa.Table,
+    dialect: str,
+    columns: tuple[str, ...],
+    where: Callable[[Any], sa.ColumnElement[bool]] | None,
+) -> sa.Insert:
+    """Return the statement of `_upsert`; to build it takes longer than to run it."""
+    statement: Any = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+    key = [column.name for column in table.primary_key]
+    upsert: sa.Insert = statement.on_conflict_do_update(
+        index_elements=key,
+        set_={name: statement.excluded[name] for name in columns if name not in key},
+        where=None if where is None else where(statement.excluded),
+    )
+    return upsert
+
+
+def _is_no_older(new: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401 - the row to be written
+    newer: sa.ColumnElement[bool] = TRACK.c.t <= new.t
+    return newer
+
+
+def _differs(new: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401 - the row to be written
+    other: sa.ColumnElement[bool] = INCIDENT.c.document != new.document
+    return other
 
 
 def _printable(content: bytes) -> str:
