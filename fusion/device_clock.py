@@ -15,9 +15,10 @@ Up to `tolerance_s` of transit is ordinary and corrects nothing: times stay as t
 millisecond. So a right clock never depends on the order in which messages come.
 """
 
+from collections import deque
 from enum import Enum, auto
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 _AHEAD_S: Final = 0.5  # a gap below minus this is no jitter of synchronised clocks
 _BACK_TO_RIGHT_S: Final = (-0.25, 1.0)  # a corrected clock within these is right again
@@ -35,7 +36,7 @@ _SHARE: Final = 0.75  # of a run lies within the tolerance of its quickest
 _UNDECIDED_S: Final = 10.0
 _THIN: Final = 1.5  # times the usual time from one message to the next: these are stragglers
 _EVEN: Final = 1.15  # mean to median time from one message to the next
-_FRESH_S: Final = 4.0  # a device heard so lately tells how long messages take now
+_SECONDS: Final = 64  # for which it is known how long messages took
 _STALE_S: Final = 60.0
 _DECLARED_MOST_S: Final = 1e8
 _SIGMA_S: Final = 0.1
@@ -59,9 +60,8 @@ class DeviceClock:
     """One device's clock, by the messages that came from it."""
 
     __slots__ = (
-        "_before_s", "_declared_s", "_gave_up", "_least_s", "_patience_s", "_periods_s", "_recent",
-        "_right_s", "_run", "_sent_s", "_settle_s", "_slot_s", "_tolerance_s", "heard_s", "jumps",
-        "offset_s", "sigma_s",
+        "_declared_s", "_gave_up", "_patience_s", "_periods_s", "_recent", "_right_s", "_run",
+        "_sent_s", "_settle_s", "_tolerance_s", "heard_s", "jumps", "offset_s", "sigma_s",
     )  # fmt: skip
 
     def __init__(self, *, tolerance_s: float, settle_s: float, patience_s: float) -> None:
@@ -80,8 +80,6 @@ class DeviceClock:
         self._run: list[_Sample] = []  # contradicts the offset; nothing since has agreed with it
         self._recent: list[_Sample] = []  # of a clock that is corrected
         self._gave_up = False
-        self._slot_s = -_INF
-        self._least_s = self._before_s = _INF
 
     def declare(self, offset_s: float | None) -> None:
         """Take what the device says itself: seconds to add to its time, None: it says nothing."""
@@ -91,18 +89,10 @@ class DeviceClock:
         if self.heard_s == -_INF:  # it never says when it sends: its word is all there is
             self._believe(offset_s or 0.0)
 
-    def residual_s(self, now_s: float) -> float:
-        """Return how long its quickest message took lately, its offset taken out."""
-        if now_s - self._slot_s > 2.0 * _FRESH_S:
-            return self._least_s
-        return min(self._least_s, self._before_s)
-
     def hear(self, at_s: float, gap_s: float, floor_s: float) -> Heard:
         """Take one message's gap; `floor_s`: how long messages of others take now, at least."""
         self.heard_s = at_s
         residual_s = gap_s - self.offset_s
-        if residual_s >= -self._tolerance_s:
-            self._note(at_s, residual_s)
         if self._declared_s is not None and self._agrees(gap_s, floor_s):
             self._run.clear()
             self._believe(self._declared_s)
@@ -219,44 +209,44 @@ class DeviceClock:
         offset_s = round(offset_s, 3)
         if offset_s == self.offset_s:
             return
-        self._least_s = self._before_s = _INF
         self.offset_s = offset_s
         self.sigma_s = sigma_s if offset_s else 0.0
 
-    def _note(self, at_s: float, residual_s: float) -> None:
-        if at_s - self._slot_s >= _FRESH_S or at_s < self._slot_s:
-            self._before_s = self._least_s if at_s - self._slot_s < 2.0 * _FRESH_S else _INF
-            self._slot_s, self._least_s = at_s, residual_s
-        elif residual_s < self._least_s:
-            self._least_s = residual_s
-
 
 class Lag:
-    """How long messages take now at least, whoever sends them: what is common is no clock."""
+    """How long messages take now at least, whoever sends them: what is common is no clock.
+
+    Of each second the quickest message is kept, and the quickest of another device. Only devices
+    whose clock is believed count: a wrong correction must not seem to prove the next one.
+    """
 
     def __init__(self) -> None:
         """Know nothing."""
-        self._counted_s = -_INF
-        self._least: list[tuple[float, str]] = []
+        self._seconds: deque[list[Any]] = deque(maxlen=_SECONDS)  # second, least, whose, next
 
-    def floor_s(self, clocks: dict[str, DeviceClock], besides: str, now_s: float) -> float:
-        """Return the least of all devices but one; 0 if there is no other."""
-        if not 0.0 <= now_s - self._counted_s < 1.0:
-            self._count(clocks, now_s)
-        found = next((least_s for least_s, name in self._least if name != besides), 0.0)
-        return max(0.0, found)
+    def note(self, at_s: float, gap_s: float, name: str) -> None:
+        """Take how long a message took that a right clock stamped."""
+        second = int(at_s)
+        if not self._seconds or self._seconds[-1][0] != second:
+            self._seconds.append([second, gap_s, name, _INF])
+            return
+        slot = self._seconds[-1]
+        if gap_s < slot[1]:
+            if slot[2] != name:
+                slot[2], slot[3] = name, slot[1]
+            slot[1] = gap_s
+        elif slot[2] != name and gap_s < slot[3]:
+            slot[3] = gap_s
 
-    def _count(self, clocks: dict[str, DeviceClock], now_s: float) -> None:
-        self._counted_s = now_s
-        for oldest_s in (_FRESH_S, _STALE_S):
-            lately = [
-                (clock.residual_s(now_s), name)
-                for name, clock in clocks.items()
-                if 0.0 <= now_s - clock.heard_s <= oldest_s
-            ]
-            self._least = sorted(one for one in lately if one[0] < _INF)[:2]
-            if len(self._least) > 1:
-                return
+    def floor_s(self, besides: str, since_s: float) -> float:
+        """Return the least of all devices but one since then, or when last known; else 0."""
+        least_s = _INF
+        for second, first_s, name, next_s in reversed(self._seconds):
+            old = second < int(since_s)
+            if (old and least_s < _INF) or second < since_s - _STALE_S:
+                break
+            least_s = min(least_s, next_s if name == besides else first_s)
+        return max(0.0, least_s) if least_s < _INF else 0.0
 
 
 def _merge(samples: list[_Sample], new: _Sample) -> None:

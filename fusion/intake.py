@@ -212,8 +212,11 @@ class Intake:
         gap_s = received_s - message.sent_at.timestamp()
         floor_s = 0.0
         if clock.needs_floor(gap_s):
-            floor_s = self._lag.floor_s(self._clocks, name, received_s)
-        return clock.hear(received_s, gap_s, floor_s)
+            floor_s = self._lag.floor_s(name, received_s - 1.0)
+        heard = clock.hear(received_s, gap_s, floor_s)
+        if clock.sigma_s == 0.0 and heard is not Heard.WRONG:
+            self._lag.note(received_s, gap_s, name)
+        return heard
 
     def _may_hold(self, message: AnyFieldMessage, sender: _Sender, received_s: float) -> bool:
         """Only what would be filed; neither too many nor what would be too late by then."""

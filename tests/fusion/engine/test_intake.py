@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge.messages import UtcTime
 from fusion import intake as intake_module
-from fusion.device_clock import DeviceClock
+from fusion.device_clock import DeviceClock, Lag
 from fusion.engine import Engine
 from fusion.events import AlertIssued, MessageRefused, TracksRevised, TracksUpdated, is_void
 from fusion.intake import Intake, Refusals, with_time_error
@@ -283,6 +283,24 @@ def test_no_sequence_of_gaps_breaks_a_clock(steps) -> None:
         assert -3600.0 <= clock.offset_s <= 3600.0
         assert (clock.sigma_s > 0.0) == (clock.offset_s != 0.0)
         assert len(clock._run) <= 256
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_fusion_that_lags_takes_no_clock_for_wrong(seed) -> None:
+    """Under load every message came 3 to 15 s late, and one corrected clock made all others wrong."""
+    dice, lag, last_s, lag_s = random.Random(seed), Lag(), 0.0, 0.0
+    clocks = {
+        f"cam-{n}": DeviceClock(tolerance_s=2.0, settle_s=3.0, patience_s=900.0) for n in range(20)
+    }
+    for frame in range(600):
+        if frame % 60 == 0:
+            lag_s = dice.choice([0.0, 3.0, 6.0, 15.0, 8.0, 2.5])
+        for number, (name, clock) in enumerate(clocks.items()):
+            sent_s = 0.2 * frame + 0.01 * number
+            last_s = max(last_s, sent_s + 0.02 + lag_s + dice.uniform(0.0, 0.1))
+            clock.hear(last_s, last_s - sent_s, lag.floor_s(name, last_s - 1.0))
+            lag.note(last_s, last_s - sent_s, name)
+            assert clock.offset_s == 0.0
 
 
 # -- floods ----------------------------------------------------------------------------------
