@@ -7,9 +7,10 @@ technician who meant something else should read it before the night and not afte
 from collections.abc import Iterator
 from typing import Any, Final
 
-from edge.camera import Camera
+from edge.camera import Camera, field_of_view_deg
 from edge.config import DeviceConfig, read_device_file
 from edge.device_file import DeviceFile
+from edge.distortion import FISHEYE
 from edge.ground import Ground
 from edge.messages import SensorKind
 from edge.telemetry import Telemetry
@@ -22,6 +23,9 @@ _LOWEST_M: Final = 1.5
 # A lens sits in the middle of its sensor, whose pixels are square, but for a few hundredths.
 _OFF_MIDDLE: Final = 0.1
 _NOT_SQUARE: Final = 0.1
+# Of a lens that is no fisheye, and of any: more or less is a focal length in other units.
+_WIDEST_DEG: Final = 150.0
+_NARROWEST_DEG: Final = 0.5
 _STILL_DEG: Final = 2e-6
 _SHORT_S: Final = 1.0
 
@@ -94,6 +98,13 @@ def _camera(camera: Camera) -> Iterator[str]:
                 f"camera.{name} = {at_px:g} is {off:.0%} of the picture's side off its middle: is "
                 "it of another size of the picture, or are cx and cy swapped?"
             )
+    hfov_deg = field_of_view_deg(camera)[0]
+    too_wide = camera.model != FISHEYE and hfov_deg > _WIDEST_DEG
+    if too_wide or hfov_deg < _NARROWEST_DEG:  # neither of an angle that is not known, NaN
+        yield (
+            f"camera.fx = {camera.fx_px:g} px comes to a field of view of {hfov_deg:.1f} degrees: "
+            "is fx in mm? It is the focal length in pixels"
+        )
     stretch = camera.fy_px / camera.fx_px
     if abs(stretch - 1.0) > _NOT_SQUARE:
         yield (

@@ -82,6 +82,7 @@ def parse_telemetry(
     """Read the bytes of one flight log, as `read_telemetry` does; `path` is for errors."""
     skipped: Counter[str] = Counter()
     notes: tuple[str, ...] = ()
+    wrong: list[str] = []
     start = data[:_LOOKED_AT]
     if _is_stream(start):
         kind = MISB
@@ -95,11 +96,15 @@ def parse_telemetry(
         kind = MAVLINK
         samples, notes = mavlink.read_tlog(data, skipped)
     else:
-        kind, samples = _from_text(data, path, skipped, zone)
+        kind, samples = _from_text(data, path, skipped, zone, wrong)
+        if wrong:
+            notes = (f"the first of its rows that are left out is {path.name}{wrong[0]}",)
     counted = {reason: count for reason, count in skipped.items() if count}
     if not samples:
         said = "; ".join(f"{count} {reason}" for reason, count in counted.items())
         msg = f"{path}: no whole sample of {kind} in it" + (f" ({said})" if said else "")
+        if wrong:
+            msg = f"{path}{wrong[0]}; no row is whole ({said})"
         raise TelemetryError(msg)
     ordered = in_order(samples, skipped)
     filled, more_notes = with_ellipsoid(ordered)
@@ -117,7 +122,7 @@ def _is_stream(start: bytes) -> bool:
 
 
 def _from_text(
-    data: bytes, path: Path, skipped: Counter[str], zone: tzinfo | None
+    data: bytes, path: Path, skipped: Counter[str], zone: tzinfo | None, wrong: list[str]
 ) -> tuple[str, list[Sample]]:
     start = data[:_LOOKED_AT]
     wide = start.startswith(_UTF16)
@@ -129,6 +134,6 @@ def _from_text(
         if "-->" in text[:_LOOKED_AT]:
             return SRT, read_srt(text, skipped, zone=zone)
         if table.looks_like(text):
-            return TABLE, table.read_table(text, skipped, name=str(path))
+            return TABLE, table.read_table(text, skipped, name=str(path), wrong=wrong)
     msg = f"{path}: no telemetry that we know ({_KNOWN})"
     raise TelemetryError(msg)

@@ -1,21 +1,23 @@
 """A flight log as a table: CSV with the columns named below, units in their names.
 
-The first line names the columns; either `media_time_s` or `captured_at` (RFC 3339, UTC) must be
-there. An empty field is unknown. An unknown column is refused by name: it may be a misspelt one,
-or one in other units.
+The first line names the columns; either `media_time_s` or `captured_at` (RFC 3339) must be there.
+It also shows what separates them: commas, semicolons or tabs. An empty field is unknown. An
+unknown column is refused by name: it may be a misspelt one, or one in other units.
 """
 
 import csv
 import io
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from edge.messages import UtcTime
-from edge.telemetry.samples import Sample, TelemetryError, media_time
+from edge.telemetry.samples import Sample, TelemetryError, media_time, position
 
 COLUMNS: Final = (
     "media_time_s",
@@ -33,6 +35,11 @@ COLUMNS: Final = (
 BAD_ROW: Final = "rows with a field that cannot be right"
 NO_TIME: Final = "rows without a time"
 
+SEPARATORS: Final = (",", ";", "\t")
+_WITH_OFFSET: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
 _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "lat": (-90.0, 90.0),
     "lon": (-180.0, 180.0),
@@ -48,33 +55,46 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
 
 def looks_like(text: str) -> bool:
     """Tell whether a text begins with a line that names columns of ours."""
-    names = _names(text.lstrip().partition("\n")[0])
-    return bool(set(names) & set(COLUMNS))
+    first_line = text.lstrip().partition("\n")[0]
+    return bool(set(_names(first_line, separator_of(first_line))) & set(COLUMNS))
 
 
-def read_table(text: str, skipped: Counter[str], *, name: str) -> list[Sample]:
+def separator_of(header: str, known: Iterable[str] = COLUMNS) -> str:
+    """Return what separates the names of a first line: that which shows most of the known ones."""
+    names = set(known)
+    return max(SEPARATORS, key=lambda mark: len(names.intersection(_names(header, mark))))
+
+
+def read_table(
+    text: str, skipped: Counter[str], *, name: str, wrong: list[str] | None = None
+) -> list[Sample]:
     """Read a table; rows that are broken are counted in `skipped`.
 
     Args:
         text: The whole file.
         skipped: Gets a count by reason.
         name: Of the file, for errors.
+        wrong: Gets what is wrong with the first broken row, behind the file's name.
 
     Raises:
         TelemetryError: The columns are not what they should be.
     """
+    blank = text[: len(text) - len(text.lstrip())].count("\n")
     first_line, *lines = text.lstrip().splitlines() or [""]
-    header = _names(first_line)
+    mark = separator_of(first_line)
+    header = _names(first_line, mark)
     _check(header, name)
     samples: list[Sample] = []
     anchor: tuple[float, UtcTime] | None = None  # a row that had both times, the last one
-    for line in lines:
-        if not line.strip(" \t,"):
+    for number, line in enumerate(lines, start=blank + 2):
+        if not line.strip(" \t,;"):
             continue
         try:
-            values, captured_at = _values(header, _names(line))
-        except ValueError:
+            values, captured_at = _values(header, _names(line, mark))
+        except ValueError as error:
             skipped[BAD_ROW] += 1
+            if wrong is not None and not wrong:
+                wrong.append(f":{number}: {error}")
             continue
         seconds = values.pop("media_time_s", None)
         by_clock = seconds is None
@@ -120,13 +140,13 @@ def write_table(samples: Iterable[Sample]) -> str:
     return out.getvalue()
 
 
-def _names(line: str) -> list[str]:
-    """Return the fields of a line. No field of ours holds a comma or a line's end.
+def _names(line: str, mark: str) -> list[str]:
+    """Return the fields of a line. No field of ours holds a separator or a line's end.
 
     So a stray quotation mark spoils its own row and not, as in CSV at large, all rows up to the
     next one.
     """
-    return [name.strip().strip('"').strip() for name in line.split(",")]
+    return [name.strip().strip('"').strip() for name in line.split(mark)]
 
 
 def _check(header: list[str], name: str) -> None:
@@ -149,7 +169,8 @@ def _values(header: list[str], row: list[str]) -> tuple[dict[str, float], UtcTim
         ValueError: One cannot be right, or their number is another than the header's.
     """
     if len(row) != len(header):
-        raise ValueError(row)
+        msg = f"{len(row)} fields for {len(header)} columns"
+        raise ValueError(msg)
     values: dict[str, float] = {}
     captured_at: UtcTime | None = None
     for column, field in zip(header, row, strict=True):
@@ -157,12 +178,43 @@ def _values(header: list[str], row: list[str]) -> tuple[dict[str, float], UtcTim
         if not text:
             continue
         if column == "captured_at":
-            captured_at = UtcTime.parse(text)
-            continue
-        if not text.isascii() or "_" in text:  # which `float` would take
-            raise ValueError(text)
-        values[column] = float(text)
-        least, most = _RANGES.get(column, (-math.inf, math.inf))
-        if not (math.isfinite(values[column]) and least <= values[column] <= most):
-            raise ValueError(text)
+            captured_at = _instant(text)
+        else:
+            values[column] = _number(column, text)
+    if position(values.get("lat"), values.get("lon")) == (None, None):
+        # 0, 0 is what receivers say without a fix.
+        values.pop("lat", None)
+        values.pop("lon", None)
     return values, captured_at
+
+
+def _instant(text: str) -> UtcTime:
+    if _WITH_OFFSET.fullmatch(text) is None:
+        msg = (
+            f"captured_at = {text!r}: is no time such as 2026-03-14T17:00:00.058Z or "
+            "2026-03-15T00:00:00+07:00"
+        )
+        raise ValueError(msg)
+    try:
+        return UtcTime.of(datetime.fromisoformat(text.upper()))
+    except (ValueError, OverflowError) as error:
+        msg = f"captured_at = {text!r}: there is no such time"
+        raise ValueError(msg) from error
+
+
+def _number(column: str, text: str) -> float:
+    value = math.nan
+    if text.isascii() and "_" not in text:  # which `float` would take
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+    if not math.isfinite(value):
+        hint = ": write a decimal point" if "," in text else ""
+        msg = f"{column} = {text!r}: is no number{hint}"
+        raise ValueError(msg)
+    least, most = _RANGES.get(column, (-math.inf, math.inf))
+    if not least <= value <= most:
+        msg = f"{column} = {text!r}: is not within {least:g} to {most:g}"
+        raise ValueError(msg)
+    return value

@@ -116,3 +116,10 @@ def test_a_log_that_ends_before_its_film_is_pointed_out(said, tmp_path) -> None:
     writer.release()
     (doubt,) = said(*flown(tmp_path, ROWS), video=True)
     assert "ends 4.0 s before the film" in doubt
+
+
+def test_a_focal_length_in_millimetres_is_doubted(said) -> None:
+    """4.5 is a lens of 178 degrees where it counts pixels, and was taken as such."""
+    (doubt,) = [text for text in said(("fx = 700.0", "fx = 4.5")) if "in mm" in text]
+    assert "camera.fx = 4.5 px" in doubt
+    assert any("in mm" in text for text in said(("fx = 700.0", "fx = 150000.0")))

@@ -39,6 +39,12 @@ rows = st.builds(
 def test_what_is_written_is_read_to_the_last_digit(samples) -> None:
     skipped: Counter[str] = Counter()
     found = read_table(write_table(samples), skipped, name="t.csv")
+    samples = [
+        msgspec.structs.replace(row, lat=None, lon=None)
+        if None in (row.lat, row.lon) or (row.lat, row.lon) == (0.0, 0.0)
+        else row
+        for row in samples
+    ]
     assert [msgspec.structs.replace(row, clock_s=None) for row in found] == samples
     assert not +skipped
 
@@ -116,3 +122,59 @@ def test_a_missing_field_is_unknown_never_zero() -> None:
     text = ",".join(COLUMNS) + "\n0,,22.5,104.0,1000,,,,,,\n"
     (sample,) = read_table(text, Counter(), name="log.csv")
     assert (sample.yaw_deg, sample.quality) == (None, Quality.NO_GIMBAL)
+
+
+def test_a_receiver_without_a_fix_has_no_position() -> None:
+    """0, 0 counted as a place, and the drone stood in the Gulf of Guinea."""
+    text = "media_time_s,lat,lon,alt_m,yaw_deg,pitch_deg,roll_deg\n0,0,0.0,1080,0,-60,0\n"
+    log = parse_telemetry(text.encode(), Path("zero.csv"))
+    assert [row.quality for row in log.samples] == [Quality.NO_POSITION]
+
+
+def test_times_with_an_offset_are_the_same_instants() -> None:
+    text = (
+        "captured_at,lat,lon\n2026-05-01T10:00:00+07:00,22.5,104\n2026-05-01T03:00:01Z,22.5,104\n"
+    )
+    first, second = parse_telemetry(text.encode(), Path("t.csv")).samples
+    assert first.captured_at == UtcTime.parse("2026-05-01T03:00:00Z")
+    assert second.media_time_s == 1.0
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_semicolons_and_tabs_separate_as_commas_do(mark: str) -> None:
+    text = "media_time_s,lat,lon,alt_m\n0,22.5,104,1000\n1,22.6,104,1000\n".replace(",", mark)
+    assert [row.lat for row in parse_telemetry(text.encode(), Path("t.csv")).samples] == [
+        22.5,
+        22.6,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "captured_at,lat,lon\n01/05/2026 10:00:00,22,104\n",
+            r"t\.csv:2: captured_at = '01/05/2026",
+        ),
+        (
+            "captured_at,lat,lon\n2026-13-01T10:00:00Z,22,104\n",
+            r"t\.csv:2: captured_at = .*no such",
+        ),
+        ("\nmedia_time_s,lat,lon\n0,95,104\n", r"t\.csv:3: lat = '95': is not within -90 to 90"),
+        (
+            "media_time_s;lat;lon\n0,5;22,5;104\n",
+            r"t\.csv:2: media_time_s = '0,5': .*decimal point",
+        ),
+        ("media_time_s,lat,lon\n0,22\n", r"t\.csv:2: 2 fields for 3 columns"),
+    ],
+)
+def test_where_no_row_is_whole_the_first_says_why(text: str, said: str) -> None:
+    """It said "5 rows with a field that cannot be right", and not which field."""
+    with pytest.raises(TelemetryError, match=said):
+        parse_telemetry(text.encode(), Path("t.csv"))
+
+
+def test_the_first_row_that_is_left_out_is_told() -> None:
+    text = "media_time_s,lat,lon\n0,22,104\n1,92,104\n2,93,104\n"
+    log = parse_telemetry(text.encode(), Path("t.csv"))
+    assert any("t.csv:3: lat = '92'" in note for note in log.notes)
