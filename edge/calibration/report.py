@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 import numpy as np
-import pymap3d
 
 from edge.calibration.claim import device_sigma
 from edge.calibration.fit import Calibration
@@ -16,6 +15,7 @@ from edge.plane import lens_of, on_plane
 
 _LEAST_STEEP: Final = 1e-3
 _FLAT_M: Final = 1.0
+_MANY_OUT: Final = 8
 _DECIMALS: Final = {"lat": 9, "lon": 9}
 
 
@@ -60,10 +60,7 @@ def plane_summary(camera: Camera, fit: HomographyFit, landmarks: Landmarks) -> d
     """Return a homography, its errors and every landmark's residual, ready for JSON."""
     ground = fit.ground
     there = on_plane(landmarks.pixels, camera, ground, pixel_sigma_px=0.0)
-    east, north, _ = pymap3d.geodetic2enu(
-        landmarks.lat, landmarks.lon, landmarks.alt_m, ground.lat, ground.lon, ground.alt_m
-    )
-    miss_m = np.linalg.norm(there.east_north_m - np.column_stack((east, north)), axis=1)
+    miss_m = np.linalg.norm(there.east_north_m - fit.plane_m, axis=1)
     points: list[dict[str, Any]] = [
         {
             "name": name,
@@ -81,6 +78,12 @@ def plane_summary(camera: Camera, fit: HomographyFit, landmarks: Landmarks) -> d
     warnings = []
     if len(used) == LEAST_FOR_POSE:
         warnings.append("four landmarks leave nothing to check the fit by: measure a fifth")
+    out = len(points) - len(used)
+    if out > max(1, len(points) / _MANY_OUT):
+        warnings.append(
+            f"{out} of {len(points)} landmarks contradict the others: more than one in "
+            f"{_MANY_OUT} is seldom wrong; measure them again before you trust the fit"
+        )
     if fit.relief_m > _FLAT_M:
         warnings.append(
             f"the landmarks lie within {fit.relief_m:.1f} m of one plane, and no closer: a "
