@@ -7,12 +7,15 @@ technician who meant something else should read it before the night and not afte
 from collections.abc import Iterator
 from typing import Any, Final
 
+import numpy as np
+
 from edge.camera import Camera, field_of_view_deg
 from edge.config import DeviceConfig, read_device_file
 from edge.device_file import DeviceFile
 from edge.distortion import FISHEYE
 from edge.ground import Ground
 from edge.messages import SensorKind
+from edge.survey import hole_under
 from edge.telemetry import Telemetry
 
 _VIETNAM_LAT: Final = (8.0, 24.0)
@@ -26,6 +29,9 @@ _NOT_SQUARE: Final = 0.1
 # Of a lens that is no fisheye, and of any: more or less is a focal length in other units.
 _WIDEST_DEG: Final = 150.0
 _NARROWEST_DEG: Final = 0.5
+# Rays that are followed to see whether the elevation model has holes.
+_LOOKS_ACROSS: Final = 7
+_LOOKS_DOWN: Final = 5
 _STILL_DEG: Final = 2e-6
 _SHORT_S: Final = 1.0
 
@@ -49,6 +55,7 @@ def doubts(config: DeviceConfig, said: dict[str, Any], *, film_s: float | None) 
             "pose, as if it stood still"
         )
     found += _camera(config.camera)
+    found += _holes(config)
     share = said["camera"]["described_share"]
     if share is not None and share < 1.0:
         found.append(
@@ -110,6 +117,19 @@ def _camera(camera: Camera) -> Iterator[str]:
         yield (
             f"camera.fx = {camera.fx_px:.0f} and fy = {camera.fy_px:.0f} differ by "
             f"{abs(stretch - 1.0):.0%}: hardly a sensor's pixels are not square"
+        )
+
+
+def _holes(config: DeviceConfig) -> Iterator[str]:
+    camera = config.camera_there
+    across = (np.arange(_LOOKS_ACROSS) + 0.5) / _LOOKS_ACROSS * camera.width_px - 0.5
+    down = (np.arange(_LOOKS_DOWN) + 0.5) / _LOOKS_DOWN * camera.height_px - 0.5
+    holes = [hole_under(config, np.array([[u, v]])) for v in down for u in across]
+    known = [hole for hole in holes if hole is not None]
+    if known:
+        yield (
+            f"{min(known)[1]}, and so under {len(known)} of {len(holes)} rays across the picture: "
+            "nothing is placed there"
         )
 
 

@@ -29,6 +29,9 @@ WEAK: Final = "below detector.confidence"
 NO_BOX: Final = "no bounding box"
 UPSIDE_DOWN: Final = "bounding box upside down or empty"
 OUTSIDE: Final = "bounding box outside the picture"
+# So far beyond the picture's edge, of a picture 2 across, a camera's rounding and its guess of a
+# hidden part may reach.
+MOST_OVERRUN: Final = 0.1
 IMPOSSIBLE_LIKELIHOOD: Final = "likelihood outside 0 to 1"
 # Below the 64 bits of a digest: whole numbers that every reader of JSON keeps exact.
 _TRACK_ID_SHIFT: Final = 64 - 53
@@ -92,12 +95,15 @@ def pixels_of(box: Box, camera: Camera) -> tuple[float, float, float, float]:
     """Return the part of a box inside the picture: x1, y1, x2, y2, pixels from its top left.
 
     Raises:
-        LeftOut: It is upside down, empty, no number, or outside the picture.
+        LeftOut: It is upside down, empty, no number, or outside the picture, wholly or far.
     """
     ordered = box.left < box.right and box.bottom < box.top
     if not (ordered and all(math.isfinite(side) for side in box)):
         raise LeftOut(UPSIDE_DOWN, unread=True)
     if box.right <= -1.0 or box.left >= 1.0 or box.top <= -1.0 or box.bottom >= 1.0:
+        raise LeftOut(OUTSIDE, unread=True)
+    if max(abs(side) for side in box) > 1.0 + MOST_OVERRUN:
+        # Its feet are where nobody sees: cut at the edge they would stand in the picture.
         raise LeftOut(OUTSIDE, unread=True)
     left, top, right, bottom = (min(max(side, -1.0), 1.0) for side in box)
     return (

@@ -15,6 +15,7 @@ from edge.camera import (
     in_picture,
     pixels_from_enu,
     rays_camera,
+    rays_enu,
 )
 from edge.config import DeviceConfig
 from edge.device_file import SourceConfig
@@ -23,6 +24,7 @@ from edge.ground import Ground, GroundModel
 from edge.messages import CovM2, RefusedError
 from edge.plane import GroundHomography, lens_of, seen_at
 from edge.telemetry import Quality, Telemetry
+from edge.terrain import Terrain
 from edge.view import HOMOGRAPHY, view_of
 
 RANGES_M: Final = (20.0, 50.0, 100.0, 200.0, 500.0)
@@ -66,8 +68,8 @@ def locate(config: DeviceConfig, u: float, v: float) -> dict[str, Any]:
         raise RefusedError(msg)
     placed = _place_one(config, pixels)
     if placed is None:
-        why = view_of(config).why_nowhere()
-        msg = f"{config.path}: pixel ({u:g}, {v:g}) has no place: it is {why}"
+        why = why_no_place(config, pixels)
+        msg = f"{config.path}: pixel ({u:g}, {v:g}) has no place: {why}"
         raise RefusedError(msg)
     return {
         "lat": placed.lat,
@@ -79,6 +81,25 @@ def locate(config: DeviceConfig, u: float, v: float) -> dict[str, Any]:
         "grazing": placed.grazing,
         "method": placed.method,
     }
+
+
+def why_no_place(config: DeviceConfig, pixels: FloatArray) -> str:
+    """Say why one pixel (1, 2) that has no place has none."""
+    hole = hole_under(config, pixels)
+    return f"it is {view_of(config).why_nowhere()}" if hole is None else hole[1]
+
+
+def hole_under(config: DeviceConfig, pixels: FloatArray) -> tuple[float, str] | None:
+    """Return how far away the elevation model has a hole under one pixel (1, 2), and say so."""
+    if config.plane is not None or not isinstance(config.ground, Terrain):
+        return None
+    (ray,) = rays_enu(pixels, config.camera_there, config.pose)
+    if not np.isfinite(ray).all():
+        return None
+    away_m = config.ground.hole_m(config.pose, ray)
+    if away_m is None:
+        return None
+    return away_m, f"{config.ground.path} has a hole under the ray {away_m:.0f} m away"
 
 
 def _check_posed(config: DeviceConfig) -> None:

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pymap3d
 
 from edge.camera import BoolArray, FloatArray, Pose
 from edge.elevation_file import ElevationFile, HeightsAbove, TerrainError
@@ -16,6 +17,7 @@ from edge.ray_march import HeightGrid, first_meetings
 _HALF_TILE_M: Final = 1.25 * REACH_M
 _TILE_CELLS: Final = 16_000_000  # at most; of a very fine model, less of the view is read
 _MOVED_SHARE: Final = 0.2  # of the half tile, before another is read
+_HOLE_STEP_M: Final = 10.0
 _WORST_CHART_M: Final = 0.05
 _CHARTS: Final = 8  # of the latest lenses; one costs some milliseconds
 
@@ -121,6 +123,26 @@ class Terrain:
             away = (slopes[:, 2] - per_row * slopes[:, 0] - per_column * slopes[:, 1]).T
             normals[hit] = away / np.linalg.norm(away, axis=1, keepdims=True)
         return slant_m, normals, ok
+
+    def hole_m(self, lens: Pose, ray_enu: FloatArray) -> float | None:
+        """Return how far away a ray (3,) passes a hole before it meets ground; None: no hole.
+
+        For one ray that found no place and whoever asks why: every 10 m, so that a hole narrower
+        than that may go unnoticed.
+        """
+        away_m = np.arange(0.0, REACH_M, _HOLE_STEP_M)
+        lat, lon, alt_m = pymap3d.enu2geodetic(
+            *(np.outer(ray_enu, away_m)), lens.lat, lens.lon, lens.alt_m
+        )
+        ground_m = self.alt_m_at(lat=lat, lon=lon)
+        row, column = self._file.grid_from_geodetic(np.asarray(lat), np.asarray(lon))
+        last_row, last_column = np.array(self._file.shape) - 1.0
+        outside = (row < 0.0) | (row > last_row) | (column < 0.0) | (column > last_column)
+        ends = outside | np.isnan(ground_m) | (alt_m <= ground_m)
+        first = int(np.argmax(ends))
+        if not ends[first] or outside[first] or not np.isnan(ground_m[first]):
+            return None
+        return float(away_m[first])
 
     def _fit_chart(self, lat: float, lon: float, alt_m: float) -> LocalChart:
         chart = LocalChart(self._file.grid_from_geodetic, lat=lat, lon=lon, alt_m=alt_m)

@@ -352,6 +352,8 @@ def test_pixels_survive_the_way_through_any_coordinates(
         (Box(-0.5, math.inf, 0.5, -0.2), UPSIDE_DOWN),
         (Box(math.nan, 0.2, 0.5, -0.2), UPSIDE_DOWN),
         (Box(20.0, 80.0, 100.0, 30.0), OUTSIDE),
+        # It was cut at the lower edge, and somebody stood there.
+        (Box(0.0, 0.2, 0.1, -5.0), OUTSIDE),
     ],
 )
 def test_a_box_that_cannot_be_is_left_out(box: Box, reason: str) -> None:

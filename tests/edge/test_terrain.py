@@ -545,3 +545,20 @@ _SEVEN = (
 )
 def test_a_datum_that_is_known_is_taken(crs: str) -> None:
     assert why_no_datum(rasterio.crs.CRS.from_user_input(crs)) is None
+
+
+def test_a_hole_under_the_ray_is_named_with_its_distance(tmp_path: Path) -> None:
+    """It was reported as sky, and the technician looked for a wrong pitch."""
+    crs, affine, size = metres_round_lens("EPSG:32648")
+    heights = np.zeros((size, size))
+    half = size // 2
+    heights[: half - 3] = np.nan  # all to the north of some cells
+    path = write_heights(tmp_path / "hole.tif", heights, crs, affine)
+    terrain = Terrain.open(path, sigma_m=1.0, heights="ellipsoid")
+    lens = Pose(*LENS[:2], 30.0, 0.0, 0.0, 0.0)
+    north = np.array([0.0, np.cos(np.radians(2.0)), -np.sin(np.radians(2.0))])
+    away_m = terrain.hole_m(lens, north)
+    cell_m = abs(affine.e)
+    assert away_m == pytest.approx(3.0 * cell_m, abs=2.0 * cell_m + 10.0)
+    assert terrain.hole_m(lens, north * (1.0, -1.0, 1.0)) is None
+    assert terrain.hole_m(lens, np.array([0.0, 0.0, -1.0])) is None
