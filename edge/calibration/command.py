@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from edge.calibration.fit import NAMES, Calibration, calibrate
-from edge.calibration.fitted_file import refuse_existing, tables_of, write_fitted
+from edge.calibration.fitted_file import tables_of, write_fitted
 from edge.calibration.horizon import horizon_of_pose
 from edge.calibration.landmarks import Landmarks, read_landmarks
 from edge.calibration.learnt import lesson_summary
 from edge.calibration.model import LOG_FOCAL
-from edge.calibration.picture import draw, read_frame, write_picture
+from edge.calibration.picture import draw, read_frame, refuse_outputs, write_picture
 from edge.calibration.plane_fit import calibrate_plane
 from edge.calibration.recording import open_recording, read_recording
 from edge.calibration.refusals import CalibrationError
@@ -64,9 +64,7 @@ def run(wish: Wish) -> dict[str, Any]:
     if config.source.telemetry is not None:
         msg = f"{wish.device}: source.telemetry gives the pose, so there is none to calibrate"
         raise CalibrationError(msg)
-    for path in (wish.out, wish.picture):
-        if path is not None:
-            refuse_existing(path)
+    refuse_outputs(wish.out, wish.picture)
     frame = None if wish.frame is None else read_frame(wish.frame, config.camera)
     try:
         said = {"device": config.device_id} | _said(wish, config)

@@ -40,7 +40,7 @@ def write_fitted(path: Path, tables: dict[str, Any], *, origin: Path) -> None:
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(toml_text(tables))
     except OSError as error:
-        msg = f"{path}: {error.strerror or error}"
+        msg = f"{path} cannot be written: {error.strerror or error}"
         raise RefusedError(msg) from error
     try:
         load_device(path)
@@ -50,13 +50,19 @@ def write_fitted(path: Path, tables: dict[str, Any], *, origin: Path) -> None:
 
 
 def refuse_existing(path: Path) -> None:
-    """Refuse to write over anything.
+    """Refuse to write over anything, or where nothing can be written.
 
     Raises:
-        RefusedError: Something is there.
+        RefusedError: Something is there, or its folder is not.
     """
     if path.exists():
         msg = f"{path} exists; calibrate never overwrites a file"
+        raise RefusedError(msg)
+    if not path.parent.is_dir():
+        msg = f"{path} cannot be written: there is no folder {path.parent}"
+        raise RefusedError(msg)
+    if not os.access(path.parent, os.W_OK):
+        msg = f"{path} cannot be written: its folder is read-only"
         raise RefusedError(msg)
 
 

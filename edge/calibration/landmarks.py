@@ -4,7 +4,7 @@
 such a line, in this order. A named column `sigma_m` is one sigma of each landmark's own place
 along each axis. `kind` is `landmark` (also when empty) or `horizon`: a pixel on the
 far, level skyline, whose `lat`, `lon` and `alt_m` stay empty. `alt_m` is above the ellipsoid; a
-column `alt_msl_m` in its place is above the sea.
+column `alt_msl_m` in its place is above the sea. Semicolons or tabs may stand for the commas.
 """
 
 import csv
@@ -40,6 +40,7 @@ _LIMITS: Final = {
     _OWN_SIGMA: (0.0, MOST_SIGMA_M),
 }
 _MOST: Final = 1000
+_SEPARATORS: Final = (",", ";", "\t")
 EXACT_PLACES: Final = (
     "the landmarks' places were taken to be exact; what the receiver was off belongs into "
     "--landmarks-sigma-m (all alike) and the column sigma_m (each its own)"
@@ -144,7 +145,7 @@ def _ellipsoidal_m(path: Path, points: list[_Row]) -> FloatArray:
 
 
 def _rows(path: Path, text: str, camera: Camera, sigma_px: float) -> Iterator[_Row]:
-    reader = csv.reader(io.StringIO(text), skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text), delimiter=_separator(text), skipinitialspace=True)
     columns: tuple[str, ...] | None = None
     count = 0
     try:
@@ -169,6 +170,13 @@ def _rows(path: Path, text: str, camera: Camera, sigma_px: float) -> Iterator[_R
     except csv.Error as error:
         msg = f"{path}:{reader.line_num}: {error}"
         raise LandmarksError(msg) from error
+
+
+def _separator(text: str) -> str:
+    """Return what separates the first line that is no comment: that which comes most often."""
+    lines = (line for line in text.splitlines() if line.strip() and not line.startswith("#"))
+    first = next(lines, "")
+    return max(_SEPARATORS, key=first.count)
 
 
 def _header(where: str, cells: list[str]) -> tuple[str, ...]:
@@ -237,7 +245,8 @@ def _number(where: str, column: str, cell: str) -> float:
         msg = f"{where}: {column} is missing"
         raise LandmarksError(msg)
     if not _is_number(cell):
-        msg = f"{where}: {column} = {cell!r} is not a number"
+        hint = "; write a decimal point" if "," in cell else ""
+        msg = f"{where}: {column} = {cell!r} is not a number{hint}"
         raise LandmarksError(msg)
     value, (least, most) = float(cell), _LIMITS[column]
     if not least <= value <= most:

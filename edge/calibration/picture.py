@@ -87,6 +87,22 @@ def draw(
     return picture
 
 
+def refuse_outputs(out: Path | None, picture: Path | None) -> None:
+    """Refuse what could not be written, before anything is.
+
+    Raises:
+        RefusedError: One exists, has no folder, or has no picture's suffix; or they are one file.
+    """
+    if out is not None and out == picture:
+        msg = f"{out}: --out and --picture are one file"
+        raise RefusedError(msg)
+    for path in (out, picture):
+        if path is not None:
+            refuse_existing(path)
+    if picture is not None:
+        _encoded(picture, np.zeros((1, 1, 3), dtype=np.uint8))
+
+
 def write_picture(path: Path, picture: Image) -> None:
     """Write a picture; its suffix says which kind.
 
@@ -94,6 +110,16 @@ def write_picture(path: Path, picture: Image) -> None:
         RefusedError: The file exists, its suffix is unknown, or it cannot be written.
     """
     refuse_existing(path)
+    data = _encoded(path, picture)
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror or error}"
+        raise RefusedError(msg) from error
+
+
+def _encoded(path: Path, picture: Image) -> bytes:
     try:
         done, data = cv2.imencode(path.suffix or ".", picture)
     except cv2.error:
@@ -101,12 +127,7 @@ def write_picture(path: Path, picture: Image) -> None:
     if not done:
         msg = f"{path}: pictures end in .jpg or .png"
         raise RefusedError(msg)
-    try:
-        with path.open("xb") as file:
-            file.write(data.tobytes())
-    except OSError as error:
-        msg = f"{path}: {error.strerror or error}"
-        raise RefusedError(msg) from error
+    return data.tobytes()
 
 
 def _pixel(pixel: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> tuple[int, int]:

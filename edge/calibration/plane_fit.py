@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any, Final
 
-from edge.calibration.fitted_file import refuse_existing, tables_of, write_fitted
+from edge.calibration.fitted_file import tables_of, write_fitted
 from edge.calibration.homography import fit_homography
 from edge.calibration.horizon import horizon_of_plane
 from edge.calibration.landmarks import EXACT_PLACES, read_landmarks, taken_to_be_exact
-from edge.calibration.picture import draw, read_frame, write_picture
+from edge.calibration.picture import draw, read_frame, refuse_outputs, write_picture
 from edge.calibration.refusals import CalibrationError
 from edge.calibration.report import plane_summary
 from edge.config import read_device_file
@@ -44,9 +44,7 @@ def calibrate_plane(  # noqa: PLR0913 - what came in and what goes out
     if lat is None or lon is None:
         msg = f"{device}: mount.{'lat' if lat is None else 'lon'} is missing"
         raise CalibrationError(msg)
-    for path in (out, picture):
-        if path is not None:
-            refuse_existing(path)
+    refuse_outputs(out, picture)
     camera = file.camera.camera()
     seen = read_landmarks(landmarks, camera, sigma_px=sigma_px)
     image = None if frame is None else read_frame(frame, camera)

@@ -507,6 +507,13 @@ def test_calibrate_draws_landmarks_and_where_the_fit_sees_them(
     assert {(255, 80, 255), (40, 40, 255), (80, 220, 80)} <= colours
     assert main([*command, "--picture", str(tmp_path / "out.gpx")]) == 1
     assert main(command) == 2
+    fitted = tmp_path / "fitted.toml"
+    for wrong in (tmp_path / "out.gpx", tmp_path / "none" / "out.png", picture, fitted):
+        assert main([*command, "--out", str(fitted), "--picture", str(wrong)]) == 1
+        assert not fitted.exists(), "it was left behind when the picture could not be written"
+    capsys.readouterr()
+    assert main([*command[:4], "--out", str(tmp_path / "none" / "f.toml")]) == 1
+    assert "cannot be written: there is no folder" in capsys.readouterr().err
     cv2.imwrite(str(frame), np.zeros((300, 300, 3), dtype=np.uint8))
     assert main([*command, "--picture", str(tmp_path / "other.png")]) == 1
     assert "another shape" in capsys.readouterr().err
@@ -747,3 +754,24 @@ def test_the_command_reads_both_errors(
     assert sigmas[0] < sigmas[1] < sigmas[2]
     with pytest.raises(SystemExit):
         main(["edge", "calibrate", str(device), str(landmarks), "--landmarks-sigma-m", "nan"])
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_landmarks_may_be_separated_by_semicolons_or_tabs(
+    survey: tuple[Path, Path, Pose], mark: str
+) -> None:
+    """A spreadsheet of a Vietnamese computer writes semicolons."""
+    _, landmarks, _ = survey
+    with_commas = read_landmarks(landmarks, CAMERA, sigma_px=2.0)
+    text = landmarks.read_text(encoding="utf-8")
+    landmarks.write_text(text.replace(",", mark), encoding="utf-8")
+    found = read_landmarks(landmarks, CAMERA, sigma_px=2.0)
+    assert found.names == with_commas.names
+    assert found.lat.tolist() == with_commas.lat.tolist()
+
+
+def test_landmarks_with_decimal_commas_are_told_to_write_points(tmp_path: Path) -> None:
+    path = tmp_path / "lm.csv"
+    path.write_text("u;v;lat;lon;alt_m\n412;903;22,5003;104,0001;1000\n", encoding="utf-8")
+    with pytest.raises(LandmarksError, match=r"lm\.csv:2: lat = '22,5003' .*decimal point"):
+        read_landmarks(path, CAMERA, sigma_px=2.0)
