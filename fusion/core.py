@@ -17,17 +17,18 @@ from fusion.local_frame import Metres
 from fusion.sector import Sector
 from fusion.situation.crossing import Sight, observe
 from fusion.situation.groups import company
-from fusion.situation.patrols import Bond, Unit, UnitFix, bond, met
+from fusion.situation.patrols import Bond, Unit, UnitFix, bond, is_near, met
 from fusion.situation.places import open_crossing_point
 from fusion.tracking.fixes import Look
 from fusion.tracking.lines import Written
-from fusion.tracking.track import Track
+from fusion.tracking.track import RECENT_S, Track
 from fusion.tracking.tracker import Tracker
 from fusion.trodden import Trodden, cell_of
 
 TICK_S: Final = 0.5  # event time advances on this grid, whatever the clock does
 _MET_S: Final = 5.0  # a track not seen for longer is not compared with a unit's fix
 _UNIT_KEPT_S: Final = 600.0
+_CASE_KEPT_S: Final = 600.0  # beyond the horizon
 
 
 class Core:
@@ -43,7 +44,10 @@ class Core:
         self.cases: dict[str, Case] = {}
         self.revision = 0  # grows whenever a case changes
         self._next_tick = -math.inf
-        self.case_kept_s = sector.rules.time.horizon_s + _UNIT_KEPT_S
+        self.case_kept_s = sector.rules.time.horizon_s + _CASE_KEPT_S
+        # A look counts against the tracks that its device saw no longer ago.
+        self.looks_back_s = RECENT_S + sector.rules.tracking.tentative_s + 2.0 * TICK_S
+        self._unit_kept_s = max(_UNIT_KEPT_S, sector.rules.patrols.max_age_s)
 
     def copy(self) -> "Core":
         """Return an independent copy that shares all values. `wake` it before use."""
@@ -67,13 +71,19 @@ class Core:
         return twin
 
     def ties(self) -> Iterator[frozenset[int]]:
-        """Yield the cells of each case's place and people: one case, one region."""
+        """Yield the cells of each case's places and people, and of each track: one region.
+
+        A track's are where it was last seen, and where it came over the line: a case may open
+        there.
+        """
+        tracks = self.tracker.tracks
         for case in self.cases.values():
-            there = [self.tracker.tracks[one] for one in case.tracks if one in self.tracker.tracks]
-            cells = {cell_of(one.motion.x_m, one.motion.y_m) for one in there}
-            yield frozenset(cells | {case.cell})
-        for track in self.tracker.tracks.values():
-            yield frozenset((cell_of(track.motion.x_m, track.motion.y_m),))
+            there = [tracks[one].place for one in case.tracks if one in tracks]
+            there += [step.over for step in case.steps]
+            yield frozenset((case.cell, *(cell_of(*place) for place in there)))
+        for track in tracks.values():
+            over = track.watch.over or track.place
+            yield frozenset((cell_of(*track.place), cell_of(*over)))
 
     def _with(self, tracker: Tracker, cases: dict[str, Case], trodden: Trodden) -> "Core":
         twin = Core(self._sector, trodden)
@@ -124,7 +134,7 @@ class Core:
             elif at_s - case.last_s > self.case_kept_s:
                 del self.cases[case.id]
         for unit in list(self.units.values()):
-            if at_s - unit.fixes[-1].at_s > _UNIT_KEPT_S:
+            if at_s - unit.fixes[-1].at_s > self._unit_kept_s:
                 del self.units[unit.unit_id]
         return lines
 
@@ -168,15 +178,18 @@ class Core:
             return  # so vague that it would be near to everyone
         unit = self.units.get(fix.unit_id, Unit(fix.unit_id)).after(fix)
         self.units[fix.unit_id] = unit
+        near: set[str] = set()
         for track in list(self.tracker.tracks.values()):
-            if fix.at_s - track.seen_s > _MET_S:
+            if not is_near(fix, track.place):
                 continue
-            motion = self.tracker.at(track, fix.at_s)
-            noted = met(track, motion, unit, self._rules.patrols)
-            if noted is not None:
-                self.tracker.keep(noted)
+            near.add(track.id)
+            if fix.at_s - track.seen_s <= _MET_S:
+                motion = self.tracker.at(track, fix.at_s)
+                self.tracker.keep(met(track, motion, unit, self._rules.patrols))
         for case in list(self.cases.values()):
-            if fix.at_s - case.opened_s <= self._rules.patrols.hold_s:
+            if fix.at_s - case.opened_s > self._rules.patrols.hold_s:
+                continue
+            if is_near(fix, case.over) or not near.isdisjoint(case.tracks):
                 self._judge(case, fix.at_s)
 
     def _judge(self, case: Case, at_s: float) -> None:

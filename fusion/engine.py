@@ -12,7 +12,7 @@ stays issued: incidents are amended or withdrawn.
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from edge.messages import (
     AnyFieldMessage,
@@ -26,16 +26,14 @@ from fusion.course import Course
 from fusion.events import Event, MessageLate, MessageRefused, TracksRevised, TracksUpdated
 from fusion.intake import Admitted, Intake, Refused, sender_of
 from fusion.reorder import Arrivals, Entry, Verdict
-from fusion.rerun import WAITED_S, Rerun, touched
+from fusion.rerun import Rerun, touched
 from fusion.sector import Sector
 from fusion.situation.patrols import unit_fix
 from fusion.snapshot import UnfitSnapshotError, dumped, loaded
 from fusion.telling import Telling
 from fusion.tracking.fixes import Fix, look_of
+from fusion.tracking.lines import Written
 from fusion.trodden import Trodden, cells_about
-
-if TYPE_CHECKING:
-    from fusion.tracking.lines import Written
 
 _RERUN_AFTER_S: Final = 0.5  # late messages are gathered so long
 _RERUN_PAUSE_S: Final = 0.01  # for each message of the last re-run: 2 % of the time at most
@@ -174,6 +172,7 @@ class Engine:
             self._clock_s = max(before_s, now_s)
             return before_s
         self._clock_s = now_s
+        self._late_since_s = min(self._late_since_s, now_s)
         frontier_s = now_s - self._time.hold_back_s
         self._arrivals.forget_after(now_s + self._time.clock_ahead_s)
         course, arrivals = self._course, self._arrivals
@@ -187,7 +186,7 @@ class Engine:
             self._course = Course(fresh)
             self._course.run(arrivals, frontier_s, self._fresh.append)
         elif course.done_s > frontier_s:
-            self._void += course.go_back(arrivals, frontier_s)
+            self._revoke(course.go_back(arrivals, frontier_s))
             course.run(arrivals, frontier_s, self._fresh.append)
         self._late = {name: at_s for name, at_s in self._late.items() if at_s <= frontier_s}
         return now_s
@@ -299,16 +298,22 @@ class Engine:
             budget = max(budget, _RERUN_AT_FIRST)
         rerun = self._rerun
         caught_up = rerun.go_on(self._course, self._arrivals, budget)
-        if rerun.was_left:
-            self._rerun = Rerun(self._course, self._arrivals, rerun.began_s, None)
+        if not caught_up and not rerun.was_left:
             return False
-        if not caught_up:
+        self._rerun = rerun.wider(self._course, self._arrivals, self._trodden)
+        if self._rerun is not None:
             return False
-        self._rerun, self._rerun_size = None, rerun.size
-        void, new = rerun.put_in(self._course, self._trodden)
-        self._void += void
+        self._rerun_size = rerun.size
+        void, new = rerun.put_in(self._course)
+        self._revoke(void)
         self._fresh += new
         return True
+
+    def _revoke(self, void: list[Written]) -> None:
+        """Take lines back; of those that nobody was told of yet, nobody need be told."""
+        gone, untold = {id(one) for one in void}, {id(one) for one in self._fresh}
+        self._void += [one for one in void if id(one) not in untold]
+        self._fresh = [one for one in self._fresh if id(one) not in gone]
 
     def _told(self) -> Iterator[Event]:
         """Say what is new among the lines; after a re-run, from where on each track differs."""
@@ -324,7 +329,7 @@ class Engine:
             yield TracksUpdated(tuple(sorted(lines, key=_line_order)))
 
     def _forget(self) -> None:
-        """Drop what lies beyond the horizon, but for what is being run again.
+        """Drop what lies beyond the horizon, but for what is being run again or will be.
 
         The horizon is that of the messages: a clock that jumps ahead forgets nothing.
         """
@@ -335,9 +340,10 @@ class Engine:
         self._forgot_s = last_s
         pinned_s = None if self._rerun is None else self._rerun.began_s
         before_s = min(self._clock_s, last_s) - self._time.horizon_s
-        course.forget(before_s if pinned_s is None else min(before_s, pinned_s), pinned_s)
+        needed_s = [*self._late.values(), *(() if pinned_s is None else (pinned_s,))]
+        course.forget(min((before_s, *needed_s)), pinned_s)
         # What a device saw a little earlier tells which of its tracks a late look concerns.
-        oldest_s = course.began_s - WAITED_S
+        oldest_s = course.began_s - course.core.looks_back_s
         if math.isfinite(oldest_s) and arrivals.log and arrivals.log[0].at_s < oldest_s - _SLACK_S:
             gone = arrivals.forget_before(oldest_s)
             course.next -= gone

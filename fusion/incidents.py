@@ -181,7 +181,8 @@ def case_of(cases: Iterable[Case], walk: Walk, rule: GroupsRule) -> Case | None:
     """
     track, crossing, company, zone_id = walk
     with_it = {one.id for one in company} - {track.id}
-    for case in reversed(list(cases)):
+    # Not in the order of a dict: a re-run puts its cases behind those of other places.
+    for case in sorted(cases, key=lambda one: (one.opened_s, one.id), reverse=True):
         if case.outbound != crossing.outbound or case.zone_id != zone_id:
             continue
         if crossing.at_s - case.last_s > JOIN_S or case.crossed(track.id):

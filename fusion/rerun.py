@@ -5,8 +5,8 @@
                    └ the stretch before the earliest     earliest of them, until it has caught up
 
 Then the region's tracks, cases and lines take the place of what they were, in every stretch on
-the way, as if the messages had come in time. Whoever leaves the region while it is run again
-(by the new evidence) shows that it was drawn too small: then the whole plane is.
+the way, as if the messages had come in time. Whoever leaves the region while it is run again (by
+the new evidence), or draws near to it, shows that it was drawn too small: then a wider one is.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,10 +17,9 @@ from fusion.course import Course, Stretch, just_before
 from fusion.reorder import Arrivals, Entry
 from fusion.situation.patrols import NEAR_M
 from fusion.tracking.lines import Written
-from fusion.trodden import REACH_M, Fence, Trodden, cells_about
+from fusion.trodden import Fence, Trodden, cells_about
 
 _SKIPPED: Final = 0.05  # what it costs to pass over a message, where taking one costs 1
-WAITED_S: Final = 15.0  # a look counts for tracks that its device saw no longer ago
 
 Region = frozenset[int] | None  # None: everywhere
 
@@ -37,16 +36,29 @@ def touched(
         late: Event time of the earliest late message of each sender.
     """
     start = course.stretches[course.stretch_before(min(late.values()))]
+    back_s = start.core.looks_back_s
     seeds: set[int] = set()
-    for entry in arrivals.log[arrivals.index_at(start.at_s - WAITED_S) :]:
+    # Where a unit was before says something until its next fix, which may be the late one.
+    units = [unit for unit in start.core.units.values() if unit.unit_id in late]
+    fixes = [unit.fixes[-1] for unit in units]
+    for entry in arrivals.log[arrivals.index_at(start.at_s - back_s) :]:
         since_s = late.get(entry.sender)
-        if since_s is None or entry.at_s < since_s - WAITED_S:
+        if since_s is None or entry.at_s < since_s - back_s:
             continue
         seeds |= entry.cells
-        if (fix := entry.unit_fix) is not None:
-            reach_m = NEAR_M + REACH_M
-            seeds.update(cells_about(fix.at.x_m, fix.at.y_m, reach_m, reach_m))
-    return trodden.region(seeds, start.at_s, start.core.ties())
+        if entry.unit_fix is not None:
+            fixes.append(entry.unit_fix)
+    for fix in fixes:
+        seeds.update(cells_about(fix.at.x_m, fix.at.y_m, NEAR_M, NEAR_M))
+    return _linked(start, trodden, seeds)
+
+
+def _linked(start: Stretch, trodden: Trodden, seeds: Iterable[int]) -> Region:
+    """Return what hangs together with some cells, as far as is known now, from a stretch on.
+
+    And from a little before: a track that waits for its device's next look has moved meanwhile.
+    """
+    return trodden.region(seeds, start.at_s - start.core.looks_back_s, start.core.ties())
 
 
 class Rerun:
@@ -72,12 +84,25 @@ class Rerun:
         """Whether somebody left the region: what was run again is worth nothing."""
         return self._fence is not None and self._fence.was_left
 
+    def wider(self, course: Course, arrivals: Arrivals, trodden: Trodden) -> "Rerun | None":
+        """Return a re-run of more, where the region turned out too small; None: it did not.
+
+        Somebody left it, or somebody else (who came in time, or is late too) drew near meanwhile.
+        """
+        if self._region is None or self._fence is None:
+            return None
+        self._fence.tell(trodden)
+        region = _linked(self._stretches[0], trodden, self._region.union(self._fence.cells))
+        if region == self._region:
+            return None
+        return Rerun(course, arrivals, self.began_s, region)
+
     def go_on(self, course: Course, arrivals: Arrivals, budget: float) -> bool:
         """Run on until it has caught up (True) or a budget is spent: 1 a message, 1 a cell."""
         bounds = [stretch.at_s for stretch in course.stretches]
         bound = course.stretch_before(self._stretches[-1].at_s) + 1
         while self.next < course.next:
-            if budget <= 0.0:
+            if budget <= 0.0 or self.was_left:
                 return False
             entry = arrivals.log[self.next]
             while bound < len(bounds) and bounds[bound] <= entry.at_s:
@@ -87,9 +112,9 @@ class Rerun:
         for at_s in bounds[bound:]:
             self._begin(at_s)
         self._write(self._core.advance(course.done_s))
-        return True
+        return not self.was_left
 
-    def put_in(self, course: Course, trodden: Trodden) -> tuple[list[Written], list[Written]]:
+    def put_in(self, course: Course) -> tuple[list[Written], list[Written]]:
         """Put what was run again in the place of what was; return the old lines and the new."""
         region, first = self._region, course.stretch_before(self.began_s)
         old = list(course.lines_in(first, region))
@@ -106,8 +131,6 @@ class Rerun:
                 target.core = self._replaced(target.core, anew.core)
         course.core = self._replaced(course.core, self._core)
         course.core.wake(course.done_s)
-        if self._fence is not None:
-            self._fence.tell(trodden)
         return old, [one for stretch in self._stretches for one in stretch.lines]
 
     def _replaced(self, core: Core, anew: Core) -> Core:

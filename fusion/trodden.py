@@ -14,6 +14,8 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from fusion.tracking.motion import Motion
+
 REACH_M: Final = 256.0
 _ROWS: Final = 1 << 16  # more cells than the plane is high
 _AROUND: Final = tuple(x * _ROWS + y for x in (-1, 0, 1) for y in (-1, 0, 1) if (x, y) != (0, 0))
@@ -43,6 +45,15 @@ class Trodden:
     def mark(self, x_m: float, y_m: float, at_s: float) -> None:
         """Note that somebody was at a point."""
         self.mark_cell(cell_of(x_m, y_m), at_s)
+
+    def mark_way(self, came: Motion, went: Motion, at_s: float) -> None:
+        """Note that somebody came from one point to another: what lies between links them."""
+        here, there = cell_of(came.x_m, came.y_m), cell_of(went.x_m, went.y_m)
+        self.mark_cell(there, at_s)
+        if here != there and there - here not in _AROUND:
+            x_m, y_m = 0.5 * (came.x_m + went.x_m), 0.5 * (came.y_m + went.y_m)
+            for cell in cells_about(x_m, y_m, abs(came.x_m - x_m), abs(came.y_m - y_m)):
+                self.mark_cell(cell, at_s)
 
     def mark_cell(self, cell: int, at_s: float) -> None:
         """Note that somebody was in a cell."""
@@ -80,7 +91,7 @@ class Trodden:
 
 
 class Fence(Trodden):
-    """Stands in while a region is run again: tells whether anybody left it."""
+    """Stands in while a region is run again: tells whether anybody left it, and where to."""
 
     def __init__(self, region: frozenset[int]) -> None:
         """Put a fence around a region."""
@@ -92,6 +103,11 @@ class Fence(Trodden):
         """Note that somebody was in a cell."""
         self.was_left = self.was_left or cell not in self._region
         super().mark_cell(cell, at_s)
+
+    @property
+    def cells(self) -> Iterable[int]:
+        """Return the cells that were noted."""
+        return self._last_s.keys()
 
     def tell(self, trodden: Trodden) -> None:
         """Pass on what was noted."""

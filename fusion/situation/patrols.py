@@ -30,6 +30,7 @@ _SIGMAS: Final = 2.5
 _CLEARLY_APART: Final = 1.5  # gates
 _BASELINE_S: Final = 5.0  # a velocity from closer fixes would be noise
 _KEPT_S: Final = 30.0  # of a unit's fixes
+_FORGOTTEN_S: Final = 600.0  # without any
 _WAY_S: Final = 60.0  # of its meetings with a track
 _LATELY: Final = 3  # meetings that say whether it is near: one stray fix decides nothing
 _HALF_SHARE: Final = 0.5  # between going along (1) and standing (0)
@@ -59,8 +60,9 @@ class Unit(NamedTuple):
 
     def after(self, fix: UnitFix) -> "Unit":
         """Return the unit with one more fix, old ones forgotten."""
-        kept = [old for old in self.fixes if fix.at_s - old.at_s <= _KEPT_S]
-        return Unit(self.unit_id, (*(kept or self.fixes[-1:]), fix))
+        known = [old for old in self.fixes if fix.at_s - old.at_s <= _FORGOTTEN_S]
+        kept = [old for old in known if fix.at_s - old.at_s <= _KEPT_S]
+        return Unit(self.unit_id, (*(kept or known[-1:]), fix))
 
     def velocity(self) -> tuple[float, float, float] | None:
         """Return `(vx, vy, sigma)` over the fixes kept, m/s; None if they are too close."""
@@ -94,12 +96,15 @@ class _Share(NamedTuple):
         return self.value > _HALF_SHARE
 
 
-def met(track: Track, motion: Motion, unit: Unit, rule: PatrolsRule) -> Track | None:
-    """Compare a track with a unit at its newest fix; None if the unit is nowhere near."""
+def is_near(fix: UnitFix, place: Metres) -> bool:
+    """Tell whether a unit says anything about whoever is (or was last seen) at a place."""
+    return math.dist(fix.at, place) <= NEAR_M
+
+
+def met(track: Track, motion: Motion, unit: Unit, rule: PatrolsRule) -> Track:
+    """Compare a track near a unit with it at its newest fix."""
     fix = unit.fixes[-1]
     gap_m = math.dist(fix.at, (motion.x_m, motion.y_m))
-    if gap_m > NEAR_M:
-        return None
     gate_m = _gate_m(track, motion, fix, rule)
     near = True if gap_m <= gate_m else False if gap_m > _CLEARLY_APART * gate_m else None
     # The bias of the device cancels in the track's way.
@@ -145,7 +150,7 @@ def _may_be_near(track: Track, motion: Motion, at_s: float, unit: Unit, rule: Pa
     """Tell whether a unit with no fix in a track's lifetime could be with it by now."""
     fix = unit.fixes[-1]
     age_s = at_s - fix.at_s
-    if not 0.0 <= age_s <= rule.max_age_s:
+    if not 0.0 <= age_s <= rule.max_age_s or not is_near(fix, track.place):
         return False
     pace = unit.velocity()
     vx, vy = (pace[0], pace[1]) if pace is not None else (0.0, 0.0)

@@ -42,10 +42,11 @@ def assign(
     """
     rows = [_pairs(look, fix, near(fix), rule) for fix in look.fixes]
     best = [min(row).track if row else None for row in rows]
-    taken = [track.id for track in best if track is not None]
-    if len(set(taken)) == len(taken):
+    if not _clash(best):
         return best  # everyone gets the dearest wish: no assignment can be cheaper
     for rivals in _rivals(rows):
+        if not _clash([best[index] for index in rivals]):
+            continue
         for index, track in zip(rivals, _global([rows[i] for i in rivals]), strict=True):
             best[index] = track
     return best
@@ -107,6 +108,12 @@ def _device_hint(look: Look, fix: Fix, track: Track) -> float:
             same = sighting.device_track == fix.device_track
             return _SAME_DEVICE_TRACK if same else _OTHER_DEVICE_TRACK
     return 0.0
+
+
+def _clash(best: Sequence[Track | None]) -> bool:
+    """Tell whether two fixes wish for the same track."""
+    wanted = [track.id for track in best if track is not None]
+    return len(set(wanted)) < len(wanted)
 
 
 def _rivals(rows: Sequence[list[_Pair]]) -> Iterator[list[int]]:

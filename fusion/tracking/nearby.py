@@ -14,7 +14,7 @@ from fusion.trodden import REACH_M
 
 _CELL_M: Final = 64.0
 _WIDEST: Final = 81  # cells, as many as a track may reach; a fix that is vaguer asks everyone
-_AHEAD_S: Final = 2.0  # so long a track's cells hold; its reach grows meanwhile
+AHEAD_S: Final = 2.0  # so long a track's cells hold; its reach grows meanwhile
 _RENEWED_S: Final = 1.0  # before they stop to hold
 _NOBODY: Final[dict[str, None]] = {}
 
@@ -33,7 +33,7 @@ class Nearby:
 
     def put(self, track: Track, at_s: float, noise: float) -> None:
         """Enter a track, or move it, as known at an instant; `noise` is its kind's, m²/s³."""
-        until_s = at_s + _AHEAD_S
+        until_s = at_s + AHEAD_S
         self._until_s[track.id] = until_s
         x_m, y_m, vx_mps, vy_mps, a, b, c = track.motion
         dt_s = until_s - track.seen_s

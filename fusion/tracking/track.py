@@ -69,6 +69,11 @@ class Track(Struct, frozen=True):
         """Return the devices that saw it lately, sorted."""
         return tuple(sighting.device for sighting in self.sightings)
 
+    @property
+    def place(self) -> Metres:
+        """Return where it was last seen."""
+        return Metres(self.motion.x_m, self.motion.y_m)
+
     def only_seen_by(self, device: str) -> bool:
         """Tell whether one device alone saw it lately: then their shared bias cancels."""
         return all(sighting.device == device for sighting in self.sightings)

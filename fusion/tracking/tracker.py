@@ -14,7 +14,7 @@ from fusion.tracking.fixes import Fix, Look, kind_of
 from fusion.tracking.lines import Written, line
 from fusion.tracking.merging import Overlaps
 from fusion.tracking.motion import Motion, born, predicted, updated
-from fusion.tracking.nearby import Nearby
+from fusion.tracking.nearby import AHEAD_S, Nearby
 from fusion.tracking.track import (
     Sighting,
     Track,
@@ -124,9 +124,11 @@ class Tracker:
         for kept, lost in self.overlaps.found(self, at_s, self._rule.merge_s):
             lines.append(self._end(self.tracks[lost], at_s))
             self._absorb(kept, lost, at_s)
+        # Whatever the rules: nobody's place in the grid may run out before the next tick.
+        quiet_s = min(self._rule.coasting_after_s, self._rule.tentative_s, AHEAD_S - LINE_S)
         for track in list(self.tracks.values()):
             idle_s = at_s - track.seen_s
-            if idle_s < self._rule.coasting_after_s and idle_s < self._rule.tentative_s:
+            if idle_s < quiet_s:
                 continue
             if not track.confirmed:
                 if idle_s >= self._rule.tentative_s:
@@ -136,7 +138,7 @@ class Tracker:
                 lines.append(self._end(track, at_s))
                 self._forget(track.id)
                 continue
-            elif _due(track, at_s):
+            elif idle_s >= self._rule.coasting_after_s and _due(track, at_s):
                 lines.append(self._line(track, at_s, TrackState.COASTING))
                 self.tracks[track.id] = replace(track, line_s=at_s)
             if self._nearby.is_due(track.id, at_s):
@@ -170,6 +172,7 @@ class Tracker:
             line_s=-math.inf,
             simulated=look.simulated,
         )
+        self._trodden.mark(fix.x_m, fix.y_m, look.at_s)
         return self._written(track, lines)
 
     def _update(self, look: Look, fix: Fix, old: Track, lines: list[Written]) -> Track:
@@ -188,12 +191,15 @@ class Tracker:
             hits=(old.hits << 1 | 1) & _FIVE_LOOKS,
             simulated=old.simulated or look.simulated,
         )
+        self._trodden.mark_way(old.motion, track.motion, look.at_s)
         return self._written(track, lines)
 
     def _written(self, track: Track, lines: list[Written]) -> Track:
         """Confirm if it is time, and write a line if one is due; store the track."""
         if not track.confirmed and track.hits.bit_count() >= self._rule.confirm_hits:
-            first, *others = self.waiting.pop(track.id)
+            # Where it is now: what it wrote elsewhere is told here, and void with the rest of it.
+            cell = cell_of(track.motion.x_m, track.motion.y_m)
+            first, *others = (one._replace(cell=cell) for one in self.waiting.pop(track.id))
             lines.extend((first._replace(first=True), *others))
             track = replace(track, confirmed=True)
         if _due(track, track.seen_s):
@@ -206,7 +212,6 @@ class Tracker:
             track = replace(track, line_s=track.seen_s)
         self.tracks[track.id] = track
         self._put(track, track.seen_s)
-        self._trodden.mark(track.motion.x_m, track.motion.y_m, track.seen_s)
         return track
 
     def _missed(self, look: Look, touched: set[str]) -> None:

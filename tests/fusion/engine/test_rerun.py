@@ -1,0 +1,346 @@
+"""Late data run again region by region, slice by slice: the law of order holds to the letter.
+
+Clusters of walkers along one border, near to one another and far apart, each with cameras of its
+own, some with a camera that sees two. What comes late comes in bursts, also while an earlier
+re-run is under way: the slices are made tiny here, so that most of them are interrupted.
+"""
+
+import json
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fusion.engine
+from edge.messages import AnyFieldMessage, UtcTime
+from fusion.engine import Engine
+from fusion.events import (
+    AlertIssued,
+    AlertSuppressed,
+    Event,
+    IncidentChanged,
+    SuppressionLifted,
+    TracksRevised,
+    TracksUpdated,
+    is_void,
+)
+from fusion.replay import recorded
+from fusion.sector import Sector, load_sector
+
+START = UtcTime.parse("2026-03-14T17:00:00.000Z")
+Place = tuple[float, float]
+
+
+class Sent(NamedTuple):
+    """A message: when it was captured, in seconds after the start, and by whom."""
+
+    at_s: float
+    sender: str
+    kind: str
+    fields: dict[str, Any]
+
+
+class Arrival(NamedTuple):
+    """A message when it comes in."""
+
+    at_s: float
+    sent: Sent
+
+
+class Scene:
+    """What cameras and units sent, by chance."""
+
+    def __init__(self, sector: Sector, seed: int, *, until_s: float = 40.0) -> None:
+        """Draw clusters, walkers, cameras and patrols."""
+        self.dice = random.Random(seed)
+        self.until_s = until_s
+        self._sector = sector
+        self.sent: list[Sent] = []
+
+    def walkers(self, east_m: float) -> list[Callable[[float], Place]]:
+        """Draw a group of one to three at a place of the line, most of them crossing it."""
+        dice, found = self.dice, []
+        pace_mps = dice.choice([1.0, 1.0, -1.0, 2.5])
+        drift_mps = dice.choice([0.0, 0.0, 0.3, -3.0, 6.0])
+        begin_m = -math.copysign(dice.uniform(5, 30), pace_mps)
+        for number in range(dice.randint(1, 3)):
+            x_m = east_m + 4.0 * number + dice.uniform(-1, 1)
+            y_m = begin_m + dice.uniform(-2, 2)
+            found.append(_going(x_m, y_m, drift_mps, pace_mps))
+        return found
+
+    def camera(
+        self,
+        name: str,
+        people: Sequence[Callable[[float], Place]],
+        *,
+        fps: float,
+        sigma_m: float = 1.0,
+        grazing: float = 1.0,
+        bias_m: float = 0.0,
+        detect: float = 0.9,
+        tells: bool = False,
+    ) -> None:
+        """Let a camera see some people; `tells`: it knows its own tracks."""
+        dice = self.dice
+        phase_s, axis = dice.uniform(0.0, 1.0 / fps), dice.uniform(0.0, math.pi)
+        off = dice.gauss(0.0, bias_m), dice.gauss(0.0, bias_m)
+        long_m2, wide_m2 = (sigma_m * grazing) ** 2, sigma_m**2
+        cos, sin = math.cos(axis), math.sin(axis)
+        cov = [
+            long_m2 * cos * cos + wide_m2 * sin * sin + bias_m**2,
+            (long_m2 - wide_m2) * sin * cos,
+            long_m2 * sin * sin + wide_m2 * cos * cos + bias_m**2,
+        ]
+        for frame in range(int(self.until_s * fps)):
+            at_s = round(phase_s + frame / fps, 3)
+            if dice.random() < 0.1:
+                at_s = math.floor(at_s * 2) / 2  # on the grid of ticks, with others
+            seen = []
+            for number, walk in enumerate(people):
+                if dice.random() > detect:
+                    continue
+                x_m, y_m = walk(at_s)
+                u, v = dice.gauss(0.0, sigma_m * grazing), dice.gauss(0.0, sigma_m)
+                seen.append(
+                    self._detection(
+                        x_m + off[0] + u * cos - v * sin,
+                        y_m + off[1] + u * sin + v * cos,
+                        cov,
+                        [bias_m**2, 0.0, bias_m**2] if bias_m else None,
+                        number if tells else None,
+                    )
+                )
+            if people and dice.random() < 0.05:  # clutter
+                x_m, y_m = dice.choice(people)(at_s)
+                x_m, y_m = x_m + dice.uniform(-200, 200), y_m + dice.uniform(-200, 200)
+                seen.append(self._detection(x_m, y_m, cov, None, None))
+            dice.shuffle(seen)
+            fields = {
+                "device_id": name,
+                "message_id": f"{name}-{frame}",
+                "boot_id": "b",
+                "sensor": {"kind": "camera", "lat": 22.9, "lon": 105.3},
+                "detections": seen,
+            }
+            self.sent.append(Sent(at_s, name, "detections", fields))
+
+    def patrol(self, name: str, walk: Callable[[float], Place], every_s: float) -> None:
+        """Let a unit send where it is."""
+        for number in range(int(self.until_s / every_s) + 1):
+            at_s = number * every_s
+            x_m, y_m = (axis + self.dice.gauss(0.0, 3.0) for axis in walk(at_s))
+            lat, lon = self._sector.frame.to_wgs84(x_m, y_m)
+            fields = {
+                "unit_id": name,
+                "message_id": f"{name}-{number}",
+                "lat": lat,
+                "lon": lon,
+                "accuracy_m": 5.0,
+            }
+            self.sent.append(Sent(at_s, name, "position", fields))
+
+    def _detection(
+        self,
+        x_m: float,
+        y_m: float,
+        cov: list[float],
+        bias: list[float] | None,
+        track: int | None,
+    ) -> dict[str, Any]:
+        lat, lon = self._sector.frame.to_wgs84(x_m, y_m)
+        seen = {
+            "label": self.dice.choice(["person"] * 9 + ["dog"]),
+            "confidence": 0.8,
+            "bbox": [0.5, 0.4, 0.55, 0.6],
+            "lat": lat,
+            "lon": lon,
+            "cov_m2": cov,
+        }
+        if bias is not None:
+            seen["cov_bias_m2"] = bias
+        if track is not None:
+            seen["track_id"] = track
+        return seen
+
+
+def _going(x_m: float, y_m: float, vx_mps: float, vy_mps: float) -> Callable[[float], Place]:
+    return lambda t: (x_m + vx_mps * t, y_m + vy_mps * t)
+
+
+def anything(sector: Sector, seed: int) -> Scene:
+    """A scene of several clusters with everything in it."""
+    scene = Scene(sector, seed)
+    dice, east_m, groups = scene.dice, dice_start(seed), []
+    for number in range(dice.randint(2, 4)):
+        people = scene.walkers(east_m)
+        groups.append(people)
+        for eye in range(dice.randint(1, 2)):
+            scene.camera(
+                f"cam-{number}-{eye}",
+                people,
+                fps=dice.choice([0.7, 1.0, 2.0]),
+                sigma_m=dice.choice([0.5, 1.0, 1.0, 3.0, 10.0, 100.0]),
+                grazing=dice.choice([1.0, 1.0, 5.0]),
+                bias_m=dice.choice([0.0, 0.0, 2.0, 30.0]),
+                detect=dice.choice([0.95, 0.9, 0.6, 0.4]),
+                tells=dice.random() < 0.3,
+            )
+        if dice.random() < 0.4:
+            scene.patrol(f"unit-{number}", dice.choice(people), dice.choice([5.0, 7.0, 13.0]))
+        east_m += dice.choice([100.0, 200.0, 300.0, 500.0, 1500.0])
+    if dice.random() < 0.5:
+        one, other = dice.sample(groups, 2)
+        scene.camera("cam-both", [*one, *other], fps=1.0, detect=dice.choice([0.9, 0.5]))
+    if dice.random() < 0.3:
+        scene.patrol("unit-far", _going(dice.uniform(-2000, 2000), -300, 15.0, 0.0), 9.0)
+    return scene
+
+
+def dice_start(seed: int) -> float:
+    """Where the first cluster stands: cells begin anywhere."""
+    return random.Random(seed).uniform(-1500.0, -1000.0)
+
+
+def late(scene: Scene) -> list[Arrival]:
+    """Let some senders be cut off for a while and flush, and some messages dawdle."""
+    dice = scene.dice
+    gaps: dict[str, tuple[float, float, float]] = {}
+    for sender in sorted({one.sender for one in scene.sent}):
+        if dice.random() < 0.5:
+            begin_s = dice.uniform(-5.0, scene.until_s - 5.0)
+            end_s = begin_s + dice.uniform(2.0, scene.until_s)
+            gaps[sender] = begin_s, end_s, dice.choice([0.001, 0.05, 0.3])
+    slow = dice.choice([0.0, 0.02, 0.2])
+    found = []
+    for number, one in enumerate(sorted(scene.sent, key=lambda sent: (sent.at_s, sent.sender))):
+        at_s = one.at_s + 0.1
+        begin_s, end_s, step_s = gaps.get(one.sender, (0.0, 0.0, 0.0))
+        if begin_s <= one.at_s < end_s:
+            at_s = end_s + step_s * number
+        elif dice.random() < slow:
+            at_s += dice.choice([0.7, 2.0, 8.0, 30.0])
+        found.append(Arrival(at_s, one))
+        if dice.random() < 0.02:
+            found.append(Arrival(at_s + dice.uniform(0.0, 20.0), one))
+    return sorted(found, key=lambda arrival: arrival.at_s)
+
+
+def on_time(scene: Scene) -> list[Arrival]:
+    """Let everything come at once when it was captured."""
+    arrivals = [Arrival(one.at_s + 0.1, one) for one in scene.sent]
+    return sorted(arrivals, key=lambda arrival: arrival.at_s)
+
+
+def read(sector: Sector, arrival: Arrival) -> tuple[AnyFieldMessage, UtcTime]:
+    """Return a message and when it was received."""
+    sent = arrival.sent
+    payload = {"v": 1, "sector": sector.id, "captured_at": START.after(sent.at_s).rfc3339()}
+    line = {
+        "received_at": START.after(arrival.at_s).rfc3339(),
+        "topic": f"tuanbien/v1/{sector.id}/{sent.sender}/{sent.kind}",
+        "payload": payload | sent.fields,
+    }
+    return recorded(json.dumps(line).encode(), sector)
+
+
+class Listener:
+    """Holds what it was told, obeying every revision."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.lines: dict[tuple[UtcTime, str], object] = {}
+        self.incidents: dict[str, Any] = {}
+        self.held: dict[str, object] = {}
+        self.alerts: list[Any] = []
+        self.revisions = 0
+
+    def hear(self, events: Sequence[Event]) -> None:
+        """Take in what happened."""
+        for event in events:
+            match event:
+                case TracksRevised(since):
+                    self.revisions += 1
+                    self.lines = {
+                        k: one for k, one in self.lines.items() if not is_void(one, since)
+                    }
+                case TracksUpdated(updates):
+                    for line in updates:
+                        assert (line.t, line.track_id) not in self.lines
+                        self.lines[line.t, line.track_id] = line
+                case IncidentChanged(incident):
+                    self.incidents[incident.incident_id] = incident
+                case AlertIssued(alert):
+                    self.alerts.append(alert)
+                case AlertSuppressed(record):
+                    self.held[record.suppressed_id] = record
+                case SuppressionLifted(suppressed_id):
+                    self.held.pop(suppressed_id, None)
+
+    @property
+    def picture(self) -> tuple:
+        """What the law speaks of, less what it excepts."""
+        incidents = [
+            (one.incident_id, _less(one))
+            for one in self.incidents.values()
+            if one.state != "withdrawn"
+        ]
+        lines = [self.lines[key] for key in sorted(self.lines)]
+        held = [self.held[key] for key in sorted(self.held)]
+        return lines, sorted(incidents, key=lambda pair: pair[0]), held
+
+
+def _less(incident: Any) -> Any:
+    fields = {name: getattr(incident, name) for name in incident.__struct_fields__}
+    return {k: v for k, v in fields.items() if k not in {"alert_ids", "amended"}}
+
+
+def heard(sector: Sector, arrivals: Sequence[Arrival]) -> tuple[Listener, Engine]:
+    """Feed an engine and flush it; return who listened."""
+    engine, listener = Engine(sector), Listener()
+    for arrival in arrivals:
+        message, received_at = read(sector, arrival)
+        listener.hear(engine.step(message, received_at=received_at))
+    listener.hear(engine.flush())
+    return listener, engine
+
+
+@contextmanager
+def slices(dice: random.Random) -> Iterator[None]:
+    """Let re-runs go on in slices of a size drawn by chance, most of them tiny."""
+    size = dice.choice([0.3, 1.0, 3.0, 10.0, 1000.0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fusion.engine, "_RERUN_AT_FIRST", size)
+        patch.setattr(fusion.engine, "_RERUN_A_MESSAGE", size)
+        patch.setattr(fusion.engine, "_RERUN_SHARE", 0.0)
+        patch.setattr(fusion.engine, "_RERUN_A_TICK", size)
+        patch.setattr(fusion.engine, "_RERUN_AFTER_S", dice.choice([0.0, 0.5, 3.0]))
+        patch.setattr(fusion.engine, "_RERUN_PAUSE_S", dice.choice([0.0, 0.01]))
+        yield
+
+
+@pytest.fixture(scope="module")
+def sector(tmp_path_factory, make) -> Sector:
+    folder = tmp_path_factory.mktemp("sector")
+    return load_sector(make.sector_at(folder, 22.9, 105.3, half_m=3000))
+
+
+def check_law(sector: Sector, seed: int) -> None:
+    scene = anything(sector, seed)
+    expected, reference = heard(sector, on_time(scene))
+    with slices(scene.dice):
+        told, engine = heard(sector, late(scene))
+    assert engine.counts.late == engine.counts.refused == reference.counts.refused == 0
+    assert told.picture == expected.picture
+    assert engine.counts.tracks == reference.counts.tracks
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1_000_000))
+def test_late_bursts_give_what_on_time_arrival_gives(sector, seed) -> None:
+    check_law(sector, seed)
