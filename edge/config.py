@@ -21,6 +21,7 @@ from edge.device_file import (
     SourceConfig,
 )
 from edge.distortion import FISHEYE
+from edge.file_words import in_words
 from edge.ground import GroundModel
 from edge.messages import (
     FUSION,
@@ -128,7 +129,10 @@ def read_device_file(path: Path) -> DeviceFile:
         _refuse_swapped(tables.get("mount"))
         file = msgspec.convert(tables, DeviceFile)
         _check_camera(file.camera)
-    except (ValueError, msgspec.ValidationError) as error:
+    except msgspec.ValidationError as error:
+        msg = f"{path}: {in_words(str(error), tables, DeviceFile)}"
+        raise DeviceConfigError(msg) from error
+    except ValueError as error:
         msg = f"{path}: {error}"
         raise DeviceConfigError(msg) from error
     return file

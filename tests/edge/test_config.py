@@ -1,6 +1,7 @@
 """A device file: what it means, and one sentence for each way to get it wrong."""
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -194,4 +195,35 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     path = tmp_path / "device.toml"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DeviceConfigError, match=r"device\.toml is not TOML"):
+        load_device(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("fx = 700.0", "fx = -800.0"), "camera.fx = -800.0: must be at least 1"),
+        (("fx = 700.0", "hfov_deg = 400"), "camera.hfov_deg = 400: must be under 360"),
+        (("fx = 700.0", 'fx = 700.0\nmodel = "fish"'), "must be one of 'brown', 'fisheye'"),
+        (("width = 768", 'width = "768"'), "camera.width = '768': must be a whole number"),
+        (
+            ("width = 768", "widht = 768"),
+            "camera.widht is an unknown key; known are width, height",
+        ),
+        (("width = 768", ""), "camera.width is missing"),
+    ],
+)
+def test_a_wrong_value_is_shown_with_what_may_stand_there(
+    write_device: WriteDevice, change: tuple[str, str], words: str
+) -> None:
+    """It said "Expected `float` >= 1.0 - at `$.camera.fx`", and of an id a regular expression."""
+    with pytest.raises(DeviceConfigError, match=re.escape(words)):
+        load_device(write_device(change))
+
+
+def test_an_id_that_cannot_be_is_explained_without_a_pattern(tmp_path: Path) -> None:
+    path = tmp_path / "device.toml"
+    path.write_text('[device]\nid = "Cam 07"\n', encoding="utf-8")
+    with pytest.raises(
+        DeviceConfigError, match=r"device\.id = 'Cam 07': must be 1 to 64 of a to z"
+    ):
         load_device(path)
