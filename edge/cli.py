@@ -46,6 +46,8 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
+    # What GDAL says of a broken file stands in our own sentence.
+    logging.getLogger("rasterio").setLevel(logging.CRITICAL)
     return int(arguments.command(arguments))
 
 
@@ -268,9 +270,21 @@ def _check(arguments: argparse.Namespace) -> int:
         # The errors at each distance are worth knowing before the camera hangs there.
         said["doubts"] = doubts(config, said, film_s=film_s)
         print(encode(said).decode())
+        if sys.stderr.isatty():
+            _say(_table(said["sights"]))
         for doubt in said["doubts"]:
             _say(f"{config.path}: doubtful: {doubt}")
     return 0
+
+
+def _table(sights: list[dict[str, Any]]) -> str:
+    """Return the errors at each distance for whoever stands at the camera."""
+    lines = ["distance  90 % of places are within"]
+    for sight in sights:
+        error_m = sight["ce90_m"]
+        words = f"{error_m:.1f} m" if error_m is not None else f"not seen ({sight['unseen']})"
+        lines.append(f"{sight['range_m']:6.0f} m  {words}")
+    return "\n".join(lines)
 
 
 def _locate(arguments: argparse.Namespace) -> int:
@@ -319,6 +333,13 @@ def _telemetry(arguments: argparse.Namespace) -> int:
         print(json.dumps(line))
     for reason, count in log.skipped.items():
         _say(f"{arguments.file}: left out {count} {reason}")
+    left_out = sum(log.skipped.values())
+    if left_out > len(log.samples):
+        share = left_out / (left_out + len(log.samples))
+        _say(
+            f"{arguments.file}: WARNING: {share:.0%} of its samples are left out, and only "
+            f"{len(log.samples)} are used: do its times run backwards, or is it broken?"
+        )
     for note in log.notes:
         _say(f"{arguments.file}: {note}")
     return 0

@@ -24,7 +24,6 @@ from edge.ground import Ground, GroundModel
 from edge.messages import CovM2, RefusedError
 from edge.plane import GroundHomography, lens_of, seen_at
 from edge.telemetry import Quality, Telemetry
-from edge.terrain import Terrain
 from edge.view import HOMOGRAPHY, view_of
 
 RANGES_M: Final = (20.0, 50.0, 100.0, 200.0, 500.0)
@@ -91,7 +90,11 @@ def why_no_place(config: DeviceConfig, pixels: FloatArray) -> str:
 
 def hole_under(config: DeviceConfig, pixels: FloatArray) -> tuple[float, str] | None:
     """Return how far away the elevation model has a hole under one pixel (1, 2), and say so."""
-    if config.plane is not None or not isinstance(config.ground, Terrain):
+    if config.plane is not None or isinstance(config.ground, Ground):
+        return None
+    from edge.terrain import Terrain  # noqa: PLC0415 - heavy, and flat ground does without
+
+    if not isinstance(config.ground, Terrain):
         return None
     (ray,) = rays_enu(pixels, config.camera_there, config.pose)
     if not np.isfinite(ray).all():

@@ -78,8 +78,13 @@ def open_recording(path: Path) -> Iterator[bytes]:
         with path.open("rb") as file:
             yield from file
     except OSError as error:
-        msg = f"{path}: {error.strerror or error}"
+        msg = str(error.strerror or error)  # the caller names the file
         raise CalibrationError(msg) from error
+
+
+def _written(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Give the lines that are not blank, with their numbers."""
+    return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
 
 
 def read_recording(  # noqa: PLR0913 - whose picture it is
@@ -108,14 +113,14 @@ def read_recording(  # noqa: PLR0913 - whose picture it is
     first_bad: str | None = None
     sightings: dict[str, Sighting] = {}
     positions: dict[str, PositionMessage] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    messages = 0
+    for number, line in _written(lines):
         try:
             reason, message = _message(line)
         except InvalidMessageError as error:
             reason, message = NO_MESSAGE, None
             first_bad = first_bad or f"line {number}: {error}"
+        messages += message is not None
         if reason is not None:
             skipped[reason] += 1
             first_bad = first_bad or f"line {number}: {reason}"
@@ -132,6 +137,8 @@ def read_recording(  # noqa: PLR0913 - whose picture it is
     )
     if not sightings:
         msg = f"it holds no detections of device {device_id!r} in sector {sector!r}{unusable}"
+        if not messages and first_bad is not None:
+            msg = f"it is no recording: no line of it holds a message of ours ({first_bad})"
         raise CalibrationError(msg)
     unit_id = _unit(unit_id, {message.unit_id for message in positions.values()}, unusable)
     return Recording(

@@ -377,3 +377,49 @@ def test_weights_are_named_where_they_lie(
     assert main(["edge", "weights", "mine.pt", "--to", str(tmp_path)]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said == {"name": "mine.pt", "path": str(tmp_path / "mine.pt")}
+
+
+def test_a_log_of_which_most_is_left_out_says_so_loudly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its times ran backwards, one sample of sixty was left, and nothing sounded wrong."""
+    log = tmp_path / "back.csv"
+    rows = [f"{60 - number},22.5,104.0,1080,0,-60,0" for number in range(60)]
+    header = "media_time_s,lat,lon,alt_m,yaw_deg,pitch_deg,roll_deg"
+    log.write_text("\n".join([header, *rows]), encoding="utf-8")
+    assert main(["edge", "telemetry", str(log)]) == 0
+    assert "WARNING: 98% of its samples are left out" in capsys.readouterr().err
+
+
+def test_check_tells_whoever_sits_at_a_terminal_the_errors(
+    write_device: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    device = str(write_device())
+    assert main(["edge", "check", device, "--no-video"]) == 0
+    assert "distance" not in capsys.readouterr().err
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert main(["edge", "check", device, "--no-video"]) == 0
+    out, error = capsys.readouterr()
+    json.loads(out)
+    assert "    20 m  " in error
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "walk.jsonl: No such file"), ("rub,bish\n", "it is no recording")]
+)
+def test_a_walk_that_is_none_is_refused_once_and_plainly(
+    write_device: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: str | None,
+    said: str,
+) -> None:
+    walk = tmp_path / "walk.jsonl"
+    if content is not None:
+        walk.write_text(content, encoding="utf-8")
+    assert main(["edge", "calibrate", str(write_device()), "--walk", str(walk)]) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("walk.jsonl") == 1
