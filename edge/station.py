@@ -88,7 +88,15 @@ def ground_under(base: Path, ground: GroundConfig, lens: Pose, lens_alt_m: float
             raise ValueError(msg)
         alt_m = ellipsoidal("ground", ground.alt_m, ground.alt_msl_m, lat=lens.lat, lon=lens.lon)
         if lens_alt_m <= alt_m:
-            msg = f"mount.alt_m = {lens_alt_m} is not above ground.alt_m = {alt_m}"
+            name, number = (
+                ("alt_m", ground.alt_m)
+                if ground.alt_msl_m is None
+                else ("alt_msl_m", ground.alt_msl_m)
+            )
+            msg = (
+                f"ground.{name} = {number} is not below the lens: above the ellipsoid it is "
+                f"ground.alt_m = {alt_m:.2f}, and the lens mount.alt_m = {lens_alt_m:.2f}"
+            )
             raise ValueError(msg)
         return Ground(alt_m, flat_sigma_m(ground))
     if ground.alt_m is not None or ground.alt_msl_m is not None:
