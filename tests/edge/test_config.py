@@ -210,6 +210,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
             "camera.widht is an unknown key; known are width, height",
         ),
         (("width = 768", ""), "camera.width is missing"),
+        (("alt_m = 1000.0", "alt_msl_m = 1041.0"), "ground.alt_msl_m = 1041.0 is not below"),
     ],
 )
 def test_a_wrong_value_is_shown_with_what_may_stand_there(

@@ -8,6 +8,8 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+import rasterio
+from rasterio.transform import Affine
 
 from edge.command import main
 from edge.telemetry.samples import Sample
@@ -123,3 +125,32 @@ def test_a_focal_length_in_millimetres_is_doubted(said) -> None:
     (doubt,) = [text for text in said(("fx = 700.0", "fx = 4.5")) if "in mm" in text]
     assert "camera.fx = 4.5 px" in doubt
     assert any("in mm" in text for text in said(("fx = 700.0", "fx = 150000.0")))
+
+
+def test_holes_of_the_elevation_model_are_doubted(
+    write_device: WriteDevice, tmp_path: Path, capsys
+) -> None:
+    heights = np.full((200, 200), 1000.0, dtype=np.float32)
+    heights[:99] = -9999.0  # to the north, where it looks
+    with rasterio.open(
+        tmp_path / "hills.tif",
+        "w",
+        driver="GTiff",
+        width=200,
+        height=200,
+        count=1,
+        dtype="float32",
+        nodata=-9999.0,
+        crs="EPSG:4326",
+        transform=Affine(0.0001, 0.0, 103.99, 0.0, -0.0001, 22.51),
+    ) as file:
+        file.write(heights, 1)
+    path = write_device(
+        ("alt_m = 1000.0", 'dem = "hills.tif"\ndem_heights = "ellipsoid"'),
+        ("yaw_deg = 30.0", "yaw_deg = 0.0"),
+    )
+    assert main(["edge", "check", str(path), "--no-video"]) == 0
+    doubts = json.loads(capsys.readouterr().out)["doubts"]
+    assert any("hills.tif has a hole under the ray" in doubt for doubt in doubts)
+    assert main(["edge", "locate", str(path), "384", "250"]) == 1
+    assert "hills.tif has a hole under the ray" in capsys.readouterr().err
