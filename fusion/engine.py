@@ -130,20 +130,14 @@ class Engine:
         return self._pass(now_s)
 
     def flush(self) -> list[Event]:
-        """Empty every buffer: the end of a recording."""
-        refused = self._take_in(self._intake.release())
-        rerun = False
-        told: list[Event] = []
-        while self._late or self._rerun is not None:
-            rerun = self._run_again(math.inf) or rerun
-            told.extend(self._told())
-        course = self._course
-        course.run(self._arrivals, math.inf, self._fresh.append)
-        while not course.core.is_still:
-            course.done_s += TICK_S
-            course.write(course.core.advance(course.done_s), self._fresh.append)
-        issued = (self._clock_s, math.inf)
-        return [*refused, *told, *self._told(), *self._changes(issued=issued, rerun=rerun)]
+        """Let the clock pass until nothing waits any more: the end of a recording.
+
+        What is said then is what a live service says after its last message, word for word.
+        """
+        events: list[Event] = []
+        while not self._is_idle:
+            events.extend(self._pass(grid_after(self._clock_s)))
+        return events
 
     def _pass(self, to_s: float) -> list[Event]:
         """Let the clock pass on the grid of ticks, up to an instant (inclusive)."""
@@ -151,14 +145,16 @@ class Engine:
         while (at_s := grid_after(self._clock_s)) <= to_s:
             if self._is_idle:
                 at_s = math.floor(to_s / TICK_S) * TICK_S
-            events.extend(self._advance(self._clock_to(at_s), _RERUN_A_TICK))
+            before_s = self._clock_to(at_s)
+            events.extend(self._take_in(self._intake.release(at_s)))
+            events.extend(self._advance(before_s, _RERUN_A_TICK))
         return events
 
     @property
     def _is_idle(self) -> bool:
         """Whether time alone can change nothing."""
         behind = self._course.next < len(self._arrivals.log) or self._late or self._rerun
-        return not behind and self._course.core.is_still
+        return not behind and not self._intake.holds and self._course.core.is_still
 
     def _clock_to(self, now_s: float) -> float:
         """Set the clock; return the instant since when decisions may have fallen.
@@ -288,7 +284,7 @@ class Engine:
         if self._rerun is None:
             pause_s = min(_RERUN_LONGEST_S, _RERUN_PAUSE_S * self._rerun_size)
             due_s = self._late_since_s + max(_RERUN_AFTER_S, pause_s)
-            if not self._late or (self._clock_s < due_s and math.isfinite(budget)):
+            if not self._late or self._clock_s < due_s:
                 return False
             late, self._late = self._late, {}
             region = None

@@ -172,9 +172,7 @@ class Intake:
 
         A message that is held is in no list yet: `release` or another message brings it.
         """
-        judged: list[Admitted | Refused] = []
-        if received_s >= self._release_s:
-            judged += self._release_older(received_s)
+        judged = self.release(received_s)
         name = sender_of(message)
         if message.sector != self._sector_id:
             judged.append(self._refused(message, name, "sector", f"{name} is of another sector"))
@@ -196,9 +194,26 @@ class Intake:
             judged.append(self._judge(message, name, sender, received_s))
         return judged
 
-    def release(self) -> list[Admitted | Refused]:
-        """Let go of whatever is still held: the end of a recording."""
-        return self._release_older(_INF)
+    @property
+    def holds(self) -> bool:
+        """Tell whether anything is held."""
+        return self._held > 0
+
+    def release(self, now_s: float) -> list[Admitted | Refused]:
+        """Let go of what was held for long enough, and judge it."""
+        judged: list[Admitted | Refused] = []
+        if now_s < self._release_s:
+            return judged
+        self._release_s = _INF
+        for name, sender in self._senders.items():
+            if not sender.held:
+                continue
+            due_s = sender.held[0][0] + _HELD_S
+            if now_s >= due_s:
+                judged += self._release(name, sender)
+            else:
+                self._release_s = min(self._release_s, due_s)
+        return judged
 
     # -- clocks ------------------------------------------------------------------------------
 
@@ -230,19 +245,6 @@ class Intake:
         held, sender.held = sender.held, []
         self._held -= len(held)
         return [self._judge(message, name, sender, at_s) for at_s, message in held]
-
-    def _release_older(self, now_s: float) -> list[Admitted | Refused]:
-        judged: list[Admitted | Refused] = []
-        self._release_s = _INF
-        for name, sender in self._senders.items():
-            if not sender.held:
-                continue
-            due_s = sender.held[0][0] + _HELD_S
-            if now_s >= due_s:
-                judged += self._release(name, sender)
-            else:
-                self._release_s = min(self._release_s, due_s)
-        return judged
 
     # -- one message -------------------------------------------------------------------------
 

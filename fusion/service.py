@@ -11,15 +11,23 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
-from edge.messages import AnyFieldMessage, InvalidMessageError, UtcTime, decode
+from edge.messages import (
+    AnyFieldMessage,
+    InvalidMessageError,
+    PositionMessage,
+    Topic,
+    UtcTime,
+    decode,
+    encode,
+)
 from fusion.announcer import Announcer, Door
 from fusion.engine import Engine
 from fusion.events import Event, MessageLate, MessageRefused, TracksUpdated
-from fusion.intake import Refusals, sender_on
+from fusion.intake import Refusals, sender_of, sender_on
 from fusion.journal import Journal, Position, Recorded
 from fusion.link import Delivery, Link, is_ours
 from fusion.saving import Rejection
@@ -128,7 +136,9 @@ class Service:
             was_connected = connected
 
     def _tick(self) -> None:
-        self._keep(self._advance(partial(self._engine.tick, self._clock())))
+        now = self._clock()
+        events = self._advance(partial(self._engine.tick, now))
+        self._keep(events, rejections=list(_rejections(events, now)))
 
     def _keep_house(self) -> None:
         """Take a snapshot when it is time, and let go of what no recovery needs any more.
@@ -190,11 +200,7 @@ class Service:
             *self._advance(partial(self._engine.tick, at)),
             *self._advance(partial(self._engine.step, item.message, received_at=at)),
         ]
-        rejections.extend(
-            Rejection(*item.recorded, reason=event.reason)
-            for event in events
-            if isinstance(event, MessageRefused | MessageLate)
-        )
+        rejections.extend(_rejections(events, at, item))
         return events
 
     def _advance(self, action: Callable[[], Sequence[Event]]) -> Sequence[Event]:
@@ -335,6 +341,22 @@ class Service:
             self._snapshots.restored(position)
             return position
         return None
+
+
+def _rejections(
+    events: Sequence[Event], at: UtcTime, item: _Accepted | None = None
+) -> Iterator[Rejection]:
+    """Put on record what the engine refused: the message that came, or one held until now."""
+    for event in events:
+        if not isinstance(event, MessageRefused | MessageLate):
+            continue
+        message = event.message
+        if item is not None and message is item.message:
+            yield Rejection(*item.recorded, reason=event.reason)
+            continue
+        kind = "position" if isinstance(message, PositionMessage) else "detections"
+        topic = Topic(message.sector, sender_of(message), kind)
+        yield Rejection(at, str(topic), encode(message), event.reason)
 
 
 def _decoded(recorded: Recorded) -> AnyFieldMessage:

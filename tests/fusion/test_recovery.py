@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from edge.messages import UtcTime, encode
 from fusion import snapshot_folder
 from fusion.engine import Engine
 from fusion.journal import Journal
 from fusion.link import Delivery, Link
+from fusion.replay import replay
 from fusion.sector import load_sector
 from fusion.service import RECOVERY_HORIZONS, Service
 from fusion.snapshot_folder import SnapshotFolder
@@ -97,8 +99,28 @@ def arrivals(walk, chance: random.Random) -> list[tuple[float, bytes]]:
         ):
             at_s = message.captured_at.seconds_since(BEGAN_AT)
             late_s = chance.uniform(1.0, 6.0) if chance.random() < 0.25 else 0.1
-            found.append((at_s + late_s, encode(message)))
+            found.append((at_s + late_s, encode(replace(message, sent_at=message.captured_at))))
     return found
+
+
+def replayed(sector_file: Path, folder: Path) -> tuple[dict, dict, dict]:
+    """Return what a replay of a life's journal says, by id."""
+    lines = [
+        line
+        for path in sorted((folder / "journal").glob("journal-*.jsonl"))
+        for line in path.read_bytes().splitlines(keepends=True)
+    ]
+    out = folder / "replayed"
+    replay(load_sector(sector_file), lines, out)
+    alerts, incidents, tracks = (
+        [json.loads(line) for line in (out / f"{name}.jsonl").read_text().splitlines()]
+        for name in ("alerts", "incidents", "tracks")
+    )
+    return (
+        {one["alert_id"]: one for one in alerts},
+        {one["incident_id"]: one for one in incidents},
+        {one["track_id"]: one for one in tracks},
+    )
 
 
 @pytest.mark.parametrize(("seed", "snapshots"), [(seed, seed % 2 == 1) for seed in range(6)])
@@ -129,8 +151,35 @@ def test_a_death_at_any_instant_changes_nothing_that_the_store_ends_with(
     expected = told(whole.store)
     whole.die()
     assert found == expected
+    words = [{name: json.loads(encode(one)) for name, one in part.items()} for part in found]
+    assert words == list(replayed(sector_file, tmp_path / "broken"))
     standing = [one for one in expected[1].values() if one.state != "withdrawn"]
     assert len(standing) == len(expected[0]) == WALKERS
+
+
+def test_the_journal_of_a_service_that_was_killed_says_what_its_store_says(
+    sector_file, tmp_path, walk
+) -> None:
+    """Its last messages are those that the broker gave again, older than any transit."""
+    comes = [
+        (20.0 + 0.01 * number, encode(replace(message, sent_at=message.captured_at)))
+        for number, message in enumerate(walk(begin=BEGAN_AT, from_m=-8.0, to_m=8.0))
+    ]
+    life = Life(sector_file, tmp_path)
+    life.live(19.0, ENDS_S, comes)
+    words = [{k: json.loads(encode(v)) for k, v in part.items()} for part in told(life.store)]
+    life.die()
+    assert [len(part) for part in words] == [1, 1, 1]
+    assert words == list(replayed(sector_file, tmp_path))
+
+
+def test_what_is_refused_only_after_it_was_held_is_on_record(sector_file, tmp_path, walk) -> None:
+    message = walk(begin=BEGAN_AT)[0]
+    odd = replace(message, sent_at=BEGAN_AT.after(-10.0))  # captured after it was sent
+    life = Life(sector_file, tmp_path)
+    life.live(4.0, 20.0, [(5.0, encode(odd))])
+    assert list(life.store.rejected("test-sector").values()) == [1]
+    life.die()
 
 
 # -- longer in view than any journal tail ------------------------------------------------------

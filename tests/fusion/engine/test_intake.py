@@ -490,7 +490,22 @@ def test_the_door_goes_on_from_a_copy_as_if_nothing_had_been(make, sector_dir) -
     door._frame = frame
     parts += [door.admit(message, at.timestamp()) for message, at in messages[17:]]
     assert parts == whole
-    assert door.release() == []
+    assert not door.holds
+
+
+def test_what_is_held_is_let_go_by_the_clock_though_nobody_sends_any_more(
+    make, sector_dir
+) -> None:
+    """A broker's last messages after a restart waited at the door for a next one for ever."""
+    lines = sent(seen_by(make, "cam-1", until_s=2.0), transit_s=20.0)
+    engine = Engine(sector_dir)
+    for line in lines:
+        message, received_at = recorded(json.dumps(line).encode(), sector_dir)
+        engine.step(message, received_at=received_at)
+    engine.tick(received_at.after(7.0))
+    assert engine.counts.detections == 0
+    engine.tick(received_at.after(10.5))
+    assert engine.counts.detections == len(lines)
 
 
 def test_an_error_in_time_is_an_error_of_place() -> None:

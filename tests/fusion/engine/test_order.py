@@ -163,6 +163,36 @@ def test_when_the_clock_ticks_changes_nothing_that_is_said(make, sector_dir, see
     assert ticked.flush() == engine.flush()
 
 
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_a_recording_ends_as_the_live_service_goes_on(make, sector_dir, seed) -> None:
+    """Word for word, though it ends amid a re-run, or with messages held at the door.
+
+    So ended the journal of a service that was killed: with what the broker gave it again. A
+    flush that ran this again at once issued other alerts than the clock had.
+    """
+    dice = random.Random(seed)
+    ends_s, again_s = dice.uniform(15.0, 40.0), dice.uniform(0.5, 8.0)
+    lines, times = [], []
+    for line in night(make, seed):
+        at_s = UtcTime.parse(line["payload"]["captured_at"]).seconds_since(make.start)
+        if at_s < ends_s:
+            sent_at = line["payload"]["captured_at"]
+            lines.append({**line, "payload": {**line["payload"], "sent_at": sent_at}})
+            times.append(
+                at_s + 0.1 if at_s < ends_s - again_s else ends_s + dice.uniform(0.0, 0.2)
+            )
+    lines = arriving(lines, times)
+    engine, _ = fed(sector_dir, lines)
+    live, _ = fed(sector_dir, lines)
+    now, told = UtcTime.parse(lines[-1]["received_at"]), []
+    for _ in range(200):
+        now = now.after(dice.uniform(0.05, 1.5))
+        told += live.tick(now)
+    assert engine.flush() == told
+    assert live.flush() == []
+
+
 def test_a_flush_of_late_messages_costs_few_re_runs(make, sector, monkeypatch) -> None:
     runs = []
     begin = Rerun.__init__
