@@ -5,7 +5,7 @@ values inside are immutable, so that a copy (a checkpoint) is as cheap as its di
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from msgspec.structs import replace
@@ -61,10 +61,13 @@ class Core:
         tracker = self.tracker.part(region, inside=inside, trodden=trodden)
         return self._with(tracker, cases, trodden or self._trodden)
 
-    def replaced(self, region: frozenset[int], anew: "Core") -> "Core":
-        """Return a copy in which what lies in some cells, and all units, are another core's."""
+    def replaced(self, region: frozenset[int], anew: "Core", devices: Collection[str]) -> "Core":
+        """Return a copy in which what lies in some cells, and all units, are another core's.
+
+        And what is known of the devices that saw something there.
+        """
         twin = self.part(region, inside=False)
-        twin.tracker = twin.tracker.joined(anew.tracker)
+        twin.tracker = twin.tracker.joined(anew.tracker, devices)
         twin.cases |= anew.cases
         twin.units = dict(anew.units)
         twin.revision = max(self.revision, anew.revision) + 1

@@ -10,6 +10,7 @@ the new evidence), or draws near to it, shows that it was drawn too small: then 
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Final
 
 from fusion.core import Core
@@ -50,15 +51,22 @@ def touched(
             fixes.append(entry.unit_fix)
     for fix in fixes:
         seeds.update(cells_about(fix.at.x_m, fix.at.y_m, NEAR_M, NEAR_M))
-    return _linked(start, trodden, seeds)
+    return _linked(start, arrivals, trodden, seeds)
 
 
-def _linked(start: Stretch, trodden: Trodden, seeds: Iterable[int]) -> Region:
+def _linked(start: Stretch, arrivals: Arrivals, trodden: Trodden, seeds: Iterable[int]) -> Region:
     """Return what hangs together with some cells, as far as is known now, from a stretch on.
 
     And from a little before: a track that waits for its device's next look has moved meanwhile.
+    Whatever one device saw hangs together: what is learnt of the device counts for all of it.
     """
-    return trodden.region(seeds, start.at_s - start.core.looks_back_s, start.core.ties())
+    since_s = start.at_s - start.core.looks_back_s
+    seen: dict[str, set[int]] = {}
+    for entry in arrivals.log[arrivals.index_at(since_s) :]:
+        if entry.cells:
+            seen.setdefault(entry.sender, set()).update(entry.cells)
+    ties = chain(start.core.ties(), map(frozenset, seen.values()))
+    return trodden.region(seeds, since_s, ties)
 
 
 class Rerun:
@@ -78,6 +86,7 @@ class Rerun:
             self._core = first.core.part(region, inside=True, trodden=self._fence)
         self._core.wake(first.at_s)
         self._stretches = [Stretch(first.at_s, first.core)]
+        self._devices: set[str] = set()  # that saw something in the region
 
     @property
     def was_left(self) -> bool:
@@ -92,7 +101,9 @@ class Rerun:
         if self._region is None or self._fence is None:
             return None
         self._fence.tell(trodden)
-        region = _linked(self._stretches[0], trodden, self._region.union(self._fence.cells))
+        region = _linked(
+            self._stretches[0], arrivals, trodden, self._region.union(self._fence.cells)
+        )
         if region == self._region:
             return None
         return Rerun(course, arrivals, self.began_s, region)
@@ -134,7 +145,7 @@ class Rerun:
         return old, [one for stretch in self._stretches for one in stretch.lines]
 
     def _replaced(self, core: Core, anew: Core) -> Core:
-        return anew if self._region is None else core.replaced(self._region, anew)
+        return anew if self._region is None else core.replaced(self._region, anew, self._devices)
 
     def _begin(self, at_s: float) -> None:
         self._write(self._core.advance(just_before(at_s)))
@@ -142,10 +153,13 @@ class Rerun:
 
     def _take(self, entry: Entry, course: Course, arrivals: Arrivals) -> float:
         """Take what of a message lies in the region; return what that cost."""
+        waits_for = self._core.tracker.waits_for
         elsewhere = self._region is not None and self._region.isdisjoint(entry.cells)
-        if elsewhere and entry.unit_fix is None and not self._core.tracker.waits:
+        if elsewhere and entry.unit_fix is None and not waits_for(entry.sender):
             self.next += 1
             return _SKIPPED
+        if not elsewhere:
+            self._devices.add(entry.sender)
         self._write(self._core.advance(entry.at_s))
         try:
             self._write(arrivals.taken(self.next, self._core, self._region))

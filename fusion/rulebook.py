@@ -45,10 +45,10 @@ class TrackingRule(Rule, frozen=True, kw_only=True):
     gate: Positive = 13.8155  # chi-squared, 2 degrees of freedom: 0.999
     confirm_hits: Annotated[int, Meta(ge=1, le=5)] = 3  # of the last 5 looks
     tentative_s: Positive = 3.0  # an unconfirmed track dies so long after its last detection
-    coast_s: Positive = 10.0  # a confirmed one
+    coast_s: Positive = 15.0  # a confirmed one: woods hide people for so long
     coasting_after_s: Positive = 1.5  # without a detection its lines say `coasting`
     max_sigma_m: Positive = 150.0  # vaguer detections are counted, not tracked
-    person_noise: Positive = 0.3  # white acceleration noise, m²/s³ (DOMAIN.md 5.2)
+    person_noise: Positive = 0.1  # white acceleration noise, m²/s³ (DOMAIN.md 5.2)
     animal_noise: Positive = 0.5
     vehicle_noise: Positive = 3.0
     merge_s: Positive = 2.0  # two tracks lying on one another so long are one

@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 
 from edge.messages import DetectionsMessage
 from fusion.local_frame import CovM2, LocalFrame, turned
+from fusion.tracking.motion import plus
+from fusion.tracking.registration import Offset, Ray, Sighted, doubt_of, ray_of, shift_of
 
 NO_BIAS: Final[CovM2] = (0.0, 0.0, 0.0)
 _BIAS_SHARES: Final = (0.95, 0.5)  # the rest stays random: no filter trusts a device for ever
@@ -53,6 +55,24 @@ class Fix(NamedTuple):
     confidence: float
     device_track: str | None  # the device's own track, with its boot: a hint
     ordinal: int  # in the message
+    ray: Ray | None  # from the device; None where no bias is declared
+
+    @property
+    def sighted(self) -> Sighted | None:
+        """Return what tells how far the device is off, if anything."""
+        return None if self.ray is None else Sighted(self.x_m, self.y_m, self.random, self.ray)
+
+    def corrected(self, offset: Offset) -> "Fix":
+        """Return the fix without what its device is known to be off."""
+        if self.ray is None:
+            return self
+        (off_x_m, off_y_m), bias = shift_of(offset, self.ray), doubt_of(offset, self.ray)
+        return self._replace(
+            x_m=self.x_m - off_x_m,
+            y_m=self.y_m - off_y_m,
+            bias=bias,
+            cov=plus(self.random, bias),
+        )
 
 
 class Look(NamedTuple):
@@ -69,6 +89,7 @@ class Look(NamedTuple):
 def look_of(message: DetectionsMessage, frame: LocalFrame, *, max_sigma_m: float) -> Look:
     """Place a message's detections in the plane."""
     fixes = []
+    eye = frame.to_metres(lat=message.sensor.lat, lon=message.sensor.lon)
     for ordinal, seen in enumerate(message.detections):
         if max(seen.cov_m2[0], seen.cov_m2[2]) > max_sigma_m**2:
             continue
@@ -94,6 +115,7 @@ def look_of(message: DetectionsMessage, frame: LocalFrame, *, max_sigma_m: float
                 confidence=seen.confidence,
                 device_track=hint,
                 ordinal=ordinal,
+                ray=ray_of(*eye, x_m, y_m, bias),
             )
         )
     return Look(

@@ -9,6 +9,7 @@ from fusion.local_frame import CovM2, Metres
 from fusion.situation.crossing import Watch
 from fusion.tracking.fixes import NO_BIAS, Fix, Look
 from fusion.tracking.motion import Motion, plus
+from fusion.tracking.registration import Sighted
 
 RECENT_S: Final = 10.0  # a device that saw the track so lately still counts among its devices
 _MAX_VOTE: Final = 20.0  # old evidence of the class fades against new
@@ -25,6 +26,7 @@ class Sighting(NamedTuple):
     device_track: str | None
     bias: CovM2
     confidence: float
+    raw: Sighted | None  # before any correction
 
 
 class Meeting(NamedTuple):
@@ -94,9 +96,11 @@ def derived_id(prefix: str, *parts: str) -> str:
     return f"{prefix}-{hashlib.blake2b(seed, digest_size=8).hexdigest()}"
 
 
-def sightings_with(track: Track | None, look: Look, fix: Fix) -> tuple[Sighting, ...]:
-    """Return a track's recent sightings after one more."""
-    now = Sighting(look.device, look.at_s, fix.device_track, fix.bias, fix.confidence)
+def sightings_with(
+    track: Track | None, look: Look, fix: Fix, raw: Sighted | None
+) -> tuple[Sighting, ...]:
+    """Return a track's recent sightings after one more; `raw` is the fix as measured."""
+    now = Sighting(look.device, look.at_s, fix.device_track, fix.bias, fix.confidence, raw)
     if track is None:
         return (now,)
     others = [
@@ -104,7 +108,11 @@ def sightings_with(track: Track | None, look: Look, fix: Fix) -> tuple[Sighting,
         for sighting in track.sightings
         if sighting.device != look.device and look.at_s - sighting.at_s <= RECENT_S
     ]
-    return tuple(sorted([*others, now])) if others else (now,)
+    return tuple(sorted([*others, now], key=_by_device)) if others else (now,)
+
+
+def _by_device(sighting: Sighting) -> str:
+    return sighting.device
 
 
 def bias_floor(sightings: tuple[Sighting, ...]) -> CovM2:

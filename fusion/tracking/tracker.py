@@ -1,7 +1,7 @@
 """Fixes -> tracks: predict, associate, update, confirm, coast, merge, end. Event time only."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -15,6 +15,15 @@ from fusion.tracking.lines import Written, line
 from fusion.tracking.merging import Overlaps
 from fusion.tracking.motion import Motion, born, predicted, updated
 from fusion.tracking.nearby import AHEAD_S, Nearby
+from fusion.tracking.registration import (
+    MISTAKEN_M2,
+    TOGETHER_S,
+    Offset,
+    Sighted,
+    aged,
+    compared,
+    unknown,
+)
 from fusion.tracking.track import (
     Sighting,
     Track,
@@ -49,6 +58,7 @@ class Tracker:
         """Begin without any track; where they are seen is noted in `trodden`."""
         self._frame, self._rule, self._trodden = frame, rule, trodden
         self.tracks: dict[str, Track] = {}
+        self.offsets: dict[str, Offset] = {}  # how far off each device is known to be
         self.waiting: dict[str, tuple[Written, ...]] = {}  # lines of tentative tracks
         self.overlaps = Overlaps()
         self._nearby = Nearby(rule.gate)
@@ -57,6 +67,7 @@ class Tracker:
         """Return a copy that shares every track: they are immutable. `wake` it before use."""
         twin = Tracker(self._frame, self._rule, self._trodden)
         twin.tracks = dict(self.tracks)
+        twin.offsets = dict(self.offsets)
         twin.waiting = dict(self.waiting)
         twin.overlaps = self.overlaps.copy()
         return twin
@@ -71,22 +82,26 @@ class Tracker:
             for name, track in self.tracks.items()
             if (cell_of(track.motion.x_m, track.motion.y_m) in region) is inside
         }
+        twin.offsets = dict(self.offsets)
         twin.waiting = {name: lines for name, lines in self.waiting.items() if name in twin.tracks}
         twin.overlaps = self.overlaps.part(twin.tracks, inside=True)
         return twin
 
-    def joined(self, other: "Tracker") -> "Tracker":
-        """Return a copy with the tracks of both."""
+    def joined(self, other: "Tracker", devices: Collection[str]) -> "Tracker":
+        """Return a copy with the tracks of both, and what the other learnt of some devices."""
         twin = self.copy()
+        for device in devices:
+            twin.offsets.pop(device, None)
+            if device in other.offsets:
+                twin.offsets[device] = other.offsets[device]
         twin.tracks |= other.tracks
         twin.waiting |= other.waiting
         twin.overlaps = self.overlaps.joined(other.overlaps)
         return twin
 
-    @property
-    def waits(self) -> bool:
-        """Whether some track is not confirmed yet: every look of its devices counts for it."""
-        return bool(self.waiting)
+    def waits_for(self, device: str) -> bool:
+        """Tell whether a device saw a track that is not confirmed yet: all its looks count."""
+        return any(device in self.tracks[name].devices for name in self.waiting)
 
     def wake(self, at_s: float) -> None:
         """Make a copy fit to go on at an instant: it has no grid yet."""
@@ -103,12 +118,14 @@ class Tracker:
         """Take in one frame of one device."""
         touched: list[Track] = []
         lines: list[Written] = []
+        measured = [fix.sighted for fix in look.fixes]
+        look = self._corrected(look)
         owners = assign(look, self._near, self._rule) if look.fixes else ()
-        for fix, owner in zip(look.fixes, owners, strict=True):
+        for fix, raw, owner in zip(look.fixes, measured, owners, strict=True):
             if owner is None:
-                touched.append(self._begin(look, fix, lines))
+                touched.append(self._begin(look, fix, raw, lines))
             else:
-                touched.append(self._update(look, fix, owner, lines))
+                touched.append(self._update(look, fix, raw, owner, lines))
         if len(touched) > 1:
             self.overlaps.seen_apart(touched, look.at_s)
         self._missed(look, {track.id for track in touched})
@@ -145,6 +162,41 @@ class Tracker:
                 self._put(track, at_s)
         return tuple(lines)
 
+    def _corrected(self, look: Look) -> Look:
+        """Return a look without what its device is known to be off."""
+        known = self.offsets.get(look.device)
+        if known is None or not look.fixes:
+            return look
+        offset = aged(known, look.at_s)
+        fixes = tuple(fix.corrected(offset) for fix in look.fixes)
+        for fix in fixes:
+            self._trodden.mark(fix.x_m, fix.y_m, look.at_s)
+        return look._replace(fixes=fixes)
+
+    def _compare(self, look: Look, here: Sighted, track: Track) -> None:
+        """Learn how far off two devices are that see someone at about the same time."""
+        _, _, vx_mps, vy_mps, _, _, c = track.motion
+        for seen in track.sightings:
+            ago_s, there = look.at_s - seen.at_s, seen.raw
+            if there is None or ago_s > TOGETHER_S or seen.device == look.device:
+                continue
+            there = there._replace(x_m=there.x_m + vx_mps * ago_s, y_m=there.y_m + vy_mps * ago_s)
+            noise_m2 = MISTAKEN_M2 + ago_s * ago_s * max(c[0], c[2])
+            learnt = compared(
+                self._offset(look.device, look.at_s),
+                here,
+                self._offset(seen.device, look.at_s),
+                there,
+                noise_m2,
+                (look.device, seen.device),
+            )
+            if learnt is not None:
+                self.offsets[look.device], self.offsets[seen.device] = learnt
+
+    def _offset(self, device: str, at_s: float) -> Offset:
+        known = self.offsets.get(device)
+        return unknown(at_s) if known is None else aged(known, at_s)
+
     def _near(self, fix: Fix) -> list[Track]:
         """Return the tracks that a fix may belong to, and some others."""
         tracks = self.tracks
@@ -154,7 +206,7 @@ class Tracker:
     def _put(self, track: Track, at_s: float) -> None:
         self._nearby.put(track, at_s, self._rule.noise_of(track.kind))
 
-    def _begin(self, look: Look, fix: Fix, lines: list[Written]) -> Track:
+    def _begin(self, look: Look, fix: Fix, raw: Sighted | None, lines: list[Written]) -> Track:
         votes, label = ((fix.label, fix.confidence),), fix.label
         speed = _SPEED_SIGMA_MPS.get(fix.kind, _VEHICLE_SPEED_SIGMA_MPS)
         track = Track(
@@ -166,7 +218,7 @@ class Tracker:
             votes=votes,
             label=label,
             kind=fix.kind,
-            sightings=sightings_with(None, look, fix),
+            sightings=sightings_with(None, look, fix, raw),
             hits=1,
             confirmed=False,
             line_s=-math.inf,
@@ -175,10 +227,14 @@ class Tracker:
         self._trodden.mark(fix.x_m, fix.y_m, look.at_s)
         return self._written(track, lines)
 
-    def _update(self, look: Look, fix: Fix, old: Track, lines: list[Written]) -> Track:
+    def _update(
+        self, look: Look, fix: Fix, raw: Sighted | None, old: Track, lines: list[Written]
+    ) -> Track:
+        if raw is not None and old.confirmed:
+            self._compare(look, raw, old)
         cov = fix.random if old.only_seen_by(look.device) else fix.cov
         votes, label = voted(old.votes, fix)
-        sightings = sightings_with(old, look, fix)
+        sightings = sightings_with(old, look, fix, raw)
         track = replace(
             old,
             seen_s=look.at_s,
