@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from fusion.core import Core
+from fusion.kept_lines import KeptLines
 from fusion.reorder import Arrivals
 from fusion.tracking.lines import Written
 
 _STRETCH_S: Final = 1.0  # of event time
 # Old ones are joined: how old, and how long they are from then on. Whoever is late pays for it.
-_JOINED: Final = ((10.0, 5.0), (60.0, 30.0))
+_JOINED: Final = ((10.0, 5.0), (60.0, 30.0), (300.0, 120.0))
+_PACKED_S: Final = 60.0  # older lines are packed
 
 
 class Stretch:
@@ -29,7 +31,7 @@ class Stretch:
         """Begin one at an instant; the core is a copy of its own."""
         self.at_s = at_s
         self.core = core  # holds every message from before the instant, and none from it on
-        self.lines: list[Written] = []
+        self.lines = KeptLines()
 
 
 class Course:
@@ -66,9 +68,9 @@ class Course:
 
     def write(self, lines: Iterable[Written], told: Callable[[Written], None]) -> None:
         """Keep lines with the stretch that they were written along."""
-        kept = self.stretches[-1].lines
-        for line in lines:
-            kept.append(line)
+        written = list(lines)
+        self.stretches[-1].lines.extend(written)
+        for line in written:
             told(line)
 
     def stretch_before(self, at_s: float) -> int:
@@ -81,10 +83,10 @@ class Course:
     def go_back(self, arrivals: Arrivals, to_s: float) -> list[Written]:
         """Be where it was before an instant; return the lines that were written since."""
         first = self.stretch_before(to_s)
-        void = [one for stretch in self.stretches[first:] for one in stretch.lines]
+        void = list(self.lines_in(first, None))
         start = self.stretches[first]
         del self.stretches[first + 1 :]
-        start.lines = []
+        start.lines = KeptLines()
         self.core = start.core.copy()
         self.core.wake(start.at_s)
         self.done_s, self.next = start.at_s, arrivals.index_at(start.at_s)
@@ -101,9 +103,11 @@ class Course:
         kept: list[Stretch] = []
         slot: float | None = None
         for stretch in stretches:
+            if self.done_s - stretch.at_s > _PACKED_S:
+                stretch.lines.pack()
             now = _slot(stretch.at_s, self.done_s - stretch.at_s)
             if kept and now is not None and now == slot and stretch.at_s != pinned_s:
-                kept[-1].lines += stretch.lines
+                kept[-1].lines.join(stretch.lines)
             else:
                 kept.append(stretch)
             slot = now
@@ -112,9 +116,7 @@ class Course:
     def lines_in(self, first: int, region: frozenset[int] | None) -> Iterator[Written]:
         """Yield what was written along a stretch and those behind it; in a region, or anywhere."""
         for stretch in self.stretches[first:]:
-            for written in stretch.lines:
-                if region is None or written.cell in region:
-                    yield written
+            yield from stretch.lines.within(region)
 
 
 def just_before(at_s: float) -> float:

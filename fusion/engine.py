@@ -222,14 +222,18 @@ class Engine:
             return MessageLate(message, why)
         elif isinstance(message, DetectionsMessage) and at_s is not None:
             look = look_of(
-                message, self._sector.frame, max_sigma_m=self._sector.rules.tracking.max_sigma_m
+                message,
+                self._sector.frame,
+                at_s=at_s,
+                sigma_t_s=admitted.sigma_t_s,
+                max_sigma_m=self._sector.rules.tracking.max_sigma_m,
             )
             self._counts = counts._replace(
                 detections=counts.detections + len(message.detections),
                 untracked=counts.untracked + look.untracked,
             )
             self._mark(look.fixes, at_s)
-            self._file(Entry(at_s, sender, message.message_id, look._replace(at_s=at_s)))
+            self._file(Entry(at_s, sender, message.message_id, look))
         elif isinstance(message, PositionMessage) and at_s is not None:
             fix = unit_fix(message, self._sector.frame)._replace(at_s=at_s)
             self._file(Entry(at_s, sender, message.message_id, fix))
@@ -368,10 +372,7 @@ class Engine:
 def _differing(
     void: Sequence[TrackUpdate], new: Sequence[TrackUpdate]
 ) -> tuple[dict[str, UtcTime], list[TrackUpdate]]:
-    """Return from when on each track's lines are void, and the lines from there on.
-
-    Both hold the lines of each track in order of time.
-    """
+    """Return from when on each track's lines are void, and the lines from there on."""
     stood, stand = _by_track(void), _by_track(new)
     since: dict[str, UtcTime] = {}
     told: list[TrackUpdate] = []
@@ -391,7 +392,13 @@ def _by_track(lines: Sequence[TrackUpdate]) -> dict[str, list[TrackUpdate]]:
     found: dict[str, list[TrackUpdate]] = {}
     for line in lines:
         found.setdefault(line.track_id, []).append(line)
+    for told in found.values():
+        told.sort(key=_time_of)
     return found
+
+
+def _time_of(line: TrackUpdate) -> UtcTime:
+    return line.t
 
 
 def _line_order(line: TrackUpdate) -> tuple[UtcTime, str]:

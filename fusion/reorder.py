@@ -6,7 +6,7 @@ A message is known by its sender and its `message_id`; a copy (the sender's retr
 
 from bisect import bisect_left, bisect_right
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -63,6 +63,11 @@ class Entry:
         """Return where a unit is, if that is what it says."""
         return self._item if isinstance(self._item, UnitFix) else None
 
+    def share(self, same: dict[object, Any]) -> None:
+        """Hold what other entries hold already: few senders, and few sets of cells."""
+        self.sender = same.setdefault(self.sender, self.sender)
+        self.cells = same.setdefault(self.cells, self.cells)
+
     def pack(self) -> None:
         """Take less room: a horizon of looks is kept, and few of them are ever needed again."""
         if isinstance(self._item, Look):
@@ -77,6 +82,7 @@ class Arrivals:
         self._rule = rule
         self._seen: dict[tuple[str, str], float] = {}
         self._swept_s = 0.0
+        self._same: dict[object, Any] = {}  # of lately, each by itself
         self.log: list[Entry] = []
 
     def knows(self, message: AnyFieldMessage, *, sender: str) -> bool:
@@ -89,7 +95,7 @@ class Arrivals:
         """Say what an arrival is that was captured at `at_s`, and remember a fresh one."""
         if abs(clock_s - self._swept_s) > _SWEEP_S:
             self._sweep(clock_s)
-        key = (sender, message.message_id)
+        key = (self._same.setdefault(sender, sender), message.message_id)
         if key in self._seen:
             return Verdict.DUPLICATE
         if at_s is None or not isinstance(message, DetectionsMessage | PositionMessage):
@@ -101,6 +107,7 @@ class Arrivals:
 
     def insert(self, entry: Entry) -> int:
         """File an accepted message by its event time; return its index in the log."""
+        entry.share(self._same)
         if not self.log or self.log[-1].order < entry.order:
             self.log.append(entry)
             return len(self.log) - 1
@@ -143,6 +150,7 @@ class Arrivals:
         oldest_s = min(clock_s, self._swept_s) - self._rule.horizon_s
         self._seen = {key: at_s for key, at_s in self._seen.items() if at_s >= oldest_s}
         self._swept_s = clock_s
+        self._same = {}
 
 
 def _time(entry: Entry) -> float:

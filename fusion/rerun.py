@@ -131,18 +131,17 @@ class Rerun:
         old = list(course.lines_in(first, region))
         left = {stretch.at_s: stretch for stretch in course.stretches[first:]}
         for stretch in left.values():
-            others = () if region is None else stretch.lines
-            stretch.lines = [one for one in others if one.cell not in (region or ())]
+            stretch.lines.drop(region)
         target = course.stretches[first]
         for anew in self._stretches:
             # A stretch that was joined to the one before it meanwhile takes its lines along.
             target = left.get(anew.at_s, target)
-            target.lines += anew.lines
+            target.lines.join(anew.lines)
             if target.at_s == anew.at_s > self.began_s:
                 target.core = self._replaced(target.core, anew.core)
         course.core = self._replaced(course.core, self._core)
         course.core.wake(course.done_s)
-        return old, [one for stretch in self._stretches for one in stretch.lines]
+        return old, [one for stretch in self._stretches for one in stretch.lines.within(None)]
 
     def _replaced(self, core: Core, anew: Core) -> Core:
         return anew if self._region is None else core.replaced(self._region, anew, self._devices)
