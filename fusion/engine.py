@@ -222,14 +222,18 @@ class Engine:
             return MessageLate(message, why)
         elif isinstance(message, DetectionsMessage) and at_s is not None:
             look = look_of(
-                message, self._sector.frame, max_sigma_m=self._sector.rules.tracking.max_sigma_m
+                message,
+                self._sector.frame,
+                at_s=at_s,
+                sigma_t_s=admitted.sigma_t_s,
+                max_sigma_m=self._sector.rules.tracking.max_sigma_m,
             )
             self._counts = counts._replace(
                 detections=counts.detections + len(message.detections),
                 untracked=counts.untracked + look.untracked,
             )
             self._mark(look.fixes, at_s)
-            self._file(Entry(at_s, sender, message.message_id, look._replace(at_s=at_s)))
+            self._file(Entry(at_s, sender, message.message_id, look))
         elif isinstance(message, PositionMessage) and at_s is not None:
             fix = unit_fix(message, self._sector.frame)._replace(at_s=at_s)
             self._file(Entry(at_s, sender, message.message_id, fix))

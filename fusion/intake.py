@@ -24,7 +24,7 @@ from edge.messages import (
     StatusMessage,
 )
 from fusion.device_clock import DeviceClock, Heard, Lag
-from fusion.local_frame import CovM2, LocalFrame
+from fusion.local_frame import LocalFrame
 from fusion.rulebook import Rules
 from fusion.whereabouts import Spot, Whereabouts
 
@@ -357,11 +357,3 @@ def sender_on(topic: str) -> str:
     parts = topic.split("/")
     name = parts[-2] if len(parts) > 1 else ""
     return name if _NAME.fullmatch(name) else FUSION
-
-
-def with_time_error(cov_m2: CovM2, *, sigma_t_s: float, speed_mps: float) -> CovM2:
-    """Return a position's covariance where its time has an error too: (v * sigma_t)² each way."""
-    if sigma_t_s == 0.0:
-        return cov_m2
-    along_m2 = (speed_mps * sigma_t_s) ** 2
-    return cov_m2[0] + along_m2, cov_m2[1], cov_m2[2] + along_m2

@@ -15,6 +15,9 @@ NO_BIAS: Final[CovM2] = (0.0, 0.0, 0.0)
 _BIAS_SHARES: Final = (0.95, 0.5)  # the rest stays random: no filter trusts a device for ever
 _FLOOR_M2: Final = 0.2**2  # nobody stands still to the decimetre: feet, gait, box edges
 
+_PACE_MPS: Final = {"person": 1.4, "animal": 1.4}
+_VEHICLE_PACE_MPS: Final = 15.0
+
 _KINDS: Final = {
     "person": "person",
     **dict.fromkeys(
@@ -86,8 +89,23 @@ class Look(NamedTuple):
     simulated: bool
 
 
-def look_of(message: DetectionsMessage, frame: LocalFrame, *, max_sigma_m: float) -> Look:
-    """Place a message's detections in the plane."""
+def look_of(
+    message: DetectionsMessage,
+    frame: LocalFrame,
+    *,
+    at_s: float,
+    sigma_t_s: float,
+    max_sigma_m: float,
+) -> Look:
+    """Place a message's detections in the plane.
+
+    Args:
+        message: One frame of one device.
+        frame: The plane.
+        at_s: When it was captured, by true time.
+        sigma_t_s: Error of that, 1 sigma; shared by all of the device, like its bias.
+        max_sigma_m: Vaguer detections are left out.
+    """
     fixes = []
     eye = frame.to_metres(lat=message.sensor.lat, lon=message.sensor.lon)
     for ordinal, seen in enumerate(message.detections):
@@ -102,6 +120,10 @@ def look_of(message: DetectionsMessage, frame: LocalFrame, *, max_sigma_m: float
         random, bias = cov, NO_BIAS
         if seen.cov_bias_m2 is not None:
             random, bias = _split(cov, turned(seen.cov_bias_m2, cos, sin))
+        # Where the clock is doubted, nothing is learnt of the mount, nor from it.
+        ray = None if sigma_t_s else ray_of(*eye, x_m, y_m, bias)
+        kind = kind_of(seen.label)
+        cov, bias = (with_time_error(one, sigma_t_s, kind) for one in (cov, bias))
         hint = None if seen.track_id is None else f"{message.boot_id}/{seen.track_id}"
         fixes.append(
             Fix(
@@ -111,21 +133,32 @@ def look_of(message: DetectionsMessage, frame: LocalFrame, *, max_sigma_m: float
                 random=random,
                 bias=bias,
                 label=seen.label,
-                kind=kind_of(seen.label),
+                kind=kind,
                 confidence=seen.confidence,
                 device_track=hint,
                 ordinal=ordinal,
-                ray=ray_of(*eye, x_m, y_m, bias),
+                ray=ray,
             )
         )
     return Look(
-        at_s=message.captured_at.timestamp(),
+        at_s=at_s,
         device=message.device_id,
         message_id=message.message_id,
         fixes=tuple(fixes),
         untracked=len(message.detections) - len(fixes),
         simulated=message.simulated,
     )
+
+
+def with_time_error(cov: CovM2, sigma_t_s: float, kind: str) -> CovM2:
+    """Return a covariance that allows for where someone went meanwhile: (v * sigma_t)² each way.
+
+    DOMAIN.md 8.1: an error of 1 s is 1.4 m of a walker and 15 m of a car.
+    """
+    if sigma_t_s == 0.0:
+        return cov
+    way_m2 = (_PACE_MPS.get(kind, _VEHICLE_PACE_MPS) * sigma_t_s) ** 2
+    return (cov[0] + way_m2, cov[1], cov[2] + way_m2)
 
 
 def _split(cov: CovM2, bias: CovM2) -> tuple[CovM2, CovM2]:

@@ -13,9 +13,10 @@ from fusion import intake as intake_module
 from fusion.device_clock import DeviceClock, Lag
 from fusion.engine import Engine
 from fusion.events import AlertIssued, MessageRefused, TracksRevised, TracksUpdated, is_void
-from fusion.intake import Intake, Refusals, with_time_error
+from fusion.intake import Intake, Refusals
 from fusion.replay import recorded
 from fusion.sector import Sector, load_sector
+from fusion.tracking.fixes import with_time_error
 
 
 @pytest.fixture(scope="module")
@@ -509,5 +510,6 @@ def test_what_is_held_is_let_go_by_the_clock_though_nobody_sends_any_more(
 
 
 def test_an_error_in_time_is_an_error_of_place() -> None:
-    assert with_time_error((4.0, 1.0, 9.0), sigma_t_s=0.0, speed_mps=1.4) == (4.0, 1.0, 9.0)
-    assert with_time_error((4.0, 1.0, 9.0), sigma_t_s=2.0, speed_mps=1.5) == (13.0, 1.0, 18.0)
+    assert with_time_error((4.0, 1.0, 9.0), 0.0, "person") == (4.0, 1.0, 9.0)
+    assert with_time_error((4.0, 1.0, 9.0), 2.0, "person") == pytest.approx((11.84, 1.0, 16.84))
+    assert with_time_error((4.0, 1.0, 9.0), 2.0, "vehicle") == (904.0, 1.0, 909.0)
