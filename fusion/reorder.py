@@ -4,6 +4,7 @@ A message is known by its sender and its `message_id`; a copy (the sender's retr
 `sent_at`) is a duplicate. One whose event time lies before the horizon is late.
 """
 
+import zlib
 from bisect import bisect_left, bisect_right
 from enum import Enum, auto
 from typing import Any, Final
@@ -19,6 +20,7 @@ from fusion.tracking.lines import Written
 from fusion.trodden import cell_of
 
 _SWEEP_S: Final = 30.0
+_FAST: Final = 1  # the level of compression
 _PACK: Final = msgspec.msgpack.Encoder().encode
 _UNPACK: Final = msgspec.msgpack.Decoder(Look).decode
 
@@ -52,7 +54,7 @@ class Entry:
         """Return what is in it; of a look, what lies in some cells (None: everything)."""
         item = self._item
         if isinstance(item, bytes):
-            item = _UNPACK(item)
+            item = _UNPACK(zlib.decompress(item))
         if region is None or isinstance(item, UnitFix) or self.cells <= region:
             return item
         fixes = (fix for fix in item.fixes if cell_of(fix.x_m, fix.y_m) in region)
@@ -71,7 +73,7 @@ class Entry:
     def pack(self) -> None:
         """Take less room: a horizon of looks is kept, and few of them are ever needed again."""
         if isinstance(self._item, Look):
-            self._item = _PACK(self._item)
+            self._item = zlib.compress(_PACK(self._item), _FAST)
 
 
 class Arrivals:
