@@ -103,8 +103,9 @@ class Core:
     @property
     def is_still(self) -> bool:
         """Tell whether time alone can change nothing that is told to others."""
-        waiting = any(case.waits_until_s is not None for case in self.cases.values())
-        return not self.tracker.tracks and not waiting
+        if self.tracker.tracks:
+            return False
+        return all(case.waits_until_s is None for case in self.cases.values())
 
     def advance(self, to_s: float) -> list[Written]:
         """Let event time pass up to an instant (inclusive), tick by tick while anything lives."""

@@ -11,7 +11,7 @@ less far. So what a late message can change lies in the cells that neighbours li
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from fusion.tracking.motion import Motion
@@ -26,13 +26,16 @@ def cell_of(x_m: float, y_m: float) -> int:
     return math.floor(x_m / REACH_M) * _ROWS + math.floor(y_m / REACH_M)
 
 
-def cells_about(x_m: float, y_m: float, reach_x_m: float, reach_y_m: float) -> Iterator[int]:
-    """Yield the cells of a box about a point."""
-    west, east = (math.floor((x_m + way * reach_x_m) / REACH_M) for way in (-1.0, 1.0))
-    south, north = (math.floor((y_m + way * reach_y_m) / REACH_M) for way in (-1.0, 1.0))
-    for column in range(west, east + 1):
-        for row in range(south, north + 1):
-            yield column * _ROWS + row
+def cells_about(x_m: float, y_m: float, reach_x_m: float, reach_y_m: float) -> list[int]:
+    """Return the cells of a box about a point."""
+    west = math.floor((x_m - reach_x_m) / REACH_M)
+    east = math.floor((x_m + reach_x_m) / REACH_M)
+    south = math.floor((y_m - reach_y_m) / REACH_M)
+    north = math.floor((y_m + reach_y_m) / REACH_M)
+    if west == east and south == north:
+        return [west * _ROWS + south]
+    columns, rows = range(west, east + 1), range(south, north + 1)
+    return [column * _ROWS + row for column in columns for row in rows]
 
 
 class Trodden:

@@ -137,7 +137,9 @@ def _remember(watch: Watch, now: Evidence, at: Metres, rule: CrossingRule) -> Wa
     if not window or now.at_s - window[-1].at_s >= _THIN_S:
         looks += 1
         oldest_s = now.at_s - rule.memory_s
-        window = (*(seen for seen in window if seen.at_s >= oldest_s), now)
+        if window and window[0].at_s < oldest_s:
+            window = tuple(seen for seen in window if seen.at_s >= oldest_s)
+        window = (*window, now)
     return replace(watch, last=at, last_m=now.distance_m, over=over, window=window, looks=looks)
 
 
