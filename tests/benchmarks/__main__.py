@@ -80,6 +80,10 @@ BENCHMARKS = {
             "calibration: outlier_among_8: found": Target(least=50.0),
         },
     ),
+    "walk": script(
+        "bench_walk.py",
+        {"walk: yaw_and_pitch_inside_90_percent": Target(0.85, 0.98)},
+    ),
     "onvif": script("bench_onvif.py", {"damaged_raised": Target(most=0.0)}),
     "scene": script("bench_scene.py", {"ms a frame at 10 fps 1080p": Target(most=1.0)}),
     "tiles": script("bench_tiles.py", {"found with tiles to without": Target(least=2.0)}),
