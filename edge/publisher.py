@@ -297,7 +297,7 @@ class FilePublisher:
         return 0
 
     def _refused(self, error: OSError) -> RefusedError:
-        return RefusedError(f"{self._path}: {error.strerror}")
+        return RefusedError(f"{self._path} cannot be written: {error.strerror}")
 
 
 class RecordedMessage(msgspec.Struct, frozen=True):

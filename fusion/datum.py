@@ -45,6 +45,12 @@ class Datum(NamedTuple):
     area: tuple[float, float, float, float] | None  # west, south, east, north in degrees
     way: Transformer
 
+    @property
+    def is_geographic(self) -> bool:
+        """Tell whether its coordinates are degrees."""
+        source = self.way.source_crs
+        return source is not None and bool(source.is_geographic)
+
     def to_wgs84(self, xy: FloatArray) -> FloatArray:
         """Move positions (N, 2: easting or longitude first) to (N, 2: longitude, latitude).
 

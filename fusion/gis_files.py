@@ -19,6 +19,7 @@ from fusion.drawn import Drawn, Shape
 
 FORMATS: Final = {".gpkg": "GPKG", ".shp": "ESRI Shapefile", ".fgb": "FlatGeobuf"}
 _DECIMALS: Final = 9  # of a degree: 0.1 mm
+_LARGEST_DEG: Final = 360.0
 
 
 def read_gis(path: Path, *, table: str | None, declared: str | None) -> tuple[list[Drawn], Datum]:
@@ -127,11 +128,11 @@ def _moved(path: Path, shapes: list[Any], origin: Datum) -> list[Any]:
         if not origin.holds(origin.to_wgs84(xy)):
             x, y = xy[0]
             swapped = origin.holds(origin.to_wgs84(xy[:, ::-1]))
-            why = (
-                "its two coordinates are swapped (a projection's easting and longitude come first)"
-                if swapped
-                else "is it another zone or another CRS?"
-            )
+            why = "is it another zone or another CRS?"
+            if swapped:
+                why = "its two coordinates are swapped (easting and longitude come first)"
+            elif origin.is_geographic and max(abs(x), abs(y)) > _LARGEST_DEG:
+                why = "these are metres, not degrees: declare the projection's zone"
             msg = (
                 f"{path}: feature {number}: [{x:.10g}, {y:.10g}] lies outside the area of "
                 f"{origin.crs}; {why}"

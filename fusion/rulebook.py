@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge.messages import NotNegative, Positive, RefusedError, Severity
+from fusion.trodden import REACH_M
 
 _Confidence = Annotated[float, Meta(gt=0.5, lt=1.0)]
 _SmallProbability = Annotated[float, Meta(gt=0.0, lt=0.5)]
@@ -76,7 +77,8 @@ class CrossingRule(Rule, frozen=True, kw_only=True):
 class GroupsRule(Rule, frozen=True, kw_only=True):
     """`[rules.groups]`: who belongs together."""
 
-    link_m: Positive = 20.0  # to the next of the group
+    # To the next of the group; `fusion.trodden`: nobody farther apart than a cell is compared.
+    link_m: Annotated[float, Meta(gt=0.0, le=REACH_M)] = 20.0
     link_speed_mps: Positive = 1.0  # difference of velocities
     link_s: Positive = 15.0  # over the line at the same place within so long
 

@@ -284,6 +284,13 @@ def test_another_zone_than_the_files_is_refused(tmp_path, declared) -> None:
     assert "is it another zone or another CRS?" in refusal(file, crs=declared)
 
 
+def test_metres_under_a_datum_without_its_zone_are_told_from_another_zone(tmp_path) -> None:
+    """ "VN-2000" alone means degrees; what came from a survey is mostly metres of some zone."""
+    line = in_crs(shapely.LineString(LINE_MADE_IN_DEGREES), "EPSG:3405")
+    file = gis_file(tmp_path / "line.gpkg", [line], None, name=["a"])
+    assert "these are metres, not degrees: declare" in refusal(file, crs="EPSG:4756")
+
+
 def test_a_file_may_not_be_another_inside(tmp_path) -> None:
     """GDAL looks at the bytes, not at the name: some of its formats lead to other files."""
     inside = tmp_path / "a.geojson"
