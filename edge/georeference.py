@@ -23,8 +23,8 @@ Index = npt.NDArray[np.intp]
 FLAT: Final = "flat"
 DEM: Final = "dem"
 
-# So many pixels at a time stay in the processor's cache.
-_CHUNK: Final = 4096
+# With fewer pixels at a time the calls cost more than the numbers; more leave the cache.
+_CHUNK: Final = 8192
 
 
 class Placed(NamedTuple):

@@ -80,8 +80,8 @@ BENCHMARKS = {
             "calibration: outlier_among_8: found": Target(least=50.0),
         },
     ),
-    "walk": script(
-        "bench_walk.py",
+    "walk": Benchmark(
+        ("-m", "tests.benchmarks.bench_walk"),
         {"walk: yaw_and_pitch_inside_90_percent": Target(0.85, 0.98)},
     ),
     "onvif": script("bench_onvif.py", {"damaged_raised": Target(most=0.0)}),
