@@ -358,7 +358,7 @@ def test_a_recording_has_a_line_for_each_message(tmp_path: Path, noon: UtcTime) 
 
 
 def test_a_recording_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match=r"absent/messages\.jsonl: No such file"):
+    with pytest.raises(RefusedError, match=r"absent/messages\.jsonl cannot be written: No such file"):
         FilePublisher(tmp_path / "absent" / "messages.jsonl")
 
 
@@ -368,7 +368,7 @@ def test_a_recording_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
     assert FilePublisher(path).close(0.0) == 0
     assert not path.exists()  # nothing came: the next try may have the name
     path.write_text("a night's work\n")
-    with pytest.raises(RefusedError, match=r"messages\.jsonl: File exists"):
+    with pytest.raises(RefusedError, match=r"messages\.jsonl cannot be written: File exists"):
         FilePublisher(path)
     assert path.read_text() == "a night's work\n"
 
@@ -376,7 +376,7 @@ def test_a_recording_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
 def test_a_full_disk_ends_a_recording_with_one_sentence(noon: UtcTime) -> None:
     publisher = FilePublisher(Path("/dev/full"))
     publisher.publish(message(0, noon))
-    with pytest.raises(RefusedError, match="/dev/full: No space left on device"):
+    with pytest.raises(RefusedError, match="/dev/full cannot be written: No space left on device"):
         publisher.close(0.0)
 
 
