@@ -358,7 +358,9 @@ def test_a_recording_has_a_line_for_each_message(tmp_path: Path, noon: UtcTime) 
 
 
 def test_a_recording_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match=r"absent/messages\.jsonl cannot be written: No such file"):
+    with pytest.raises(
+        RefusedError, match=r"absent/messages\.jsonl cannot be written: No such file"
+    ):
         FilePublisher(tmp_path / "absent" / "messages.jsonl")
 
 
