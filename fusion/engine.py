@@ -47,7 +47,7 @@ _RERUN_A_TICK: Final = 400.0
 _EVERYONE: Final = ""  # no sender's name: everything must be run again
 _CLOCK_BACK_S: Final = 5.0  # a clock that falls back farther was wrong before: it is followed
 _SLACK_S: Final = 5.0  # not every second
-_LINES_KEPT_S: Final = 30.0  # beyond the oldest checkpoint: lines that a confirmation wrote late
+_LINES_KEPT_S: Final = 30.0  # beyond the oldest stretch: lines that a confirmation wrote late
 
 
 class Counts(NamedTuple):

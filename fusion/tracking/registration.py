@@ -78,10 +78,10 @@ def ray_of(eye_x_m: float, eye_y_m: float, x_m: float, y_m: float, bias: CovM2) 
 
 
 def aged(offset: Offset, at_s: float) -> Offset:
-    """Return an offset as it is known some time later."""
+    """Return an offset as it is known some time later: Ornstein-Uhlenbeck about N(0, I)."""
     fresh = math.exp(-max(0.0, at_s - offset.at_s) / _DRIFT_S)
-    xx, xy, yy = offset.cov
-    cov = (1.0 - fresh * (1.0 - xx), fresh * xy, 1.0 - fresh * (1.0 - yy))
+    left, (xx, xy, yy) = fresh * fresh, offset.cov
+    cov = (1.0 - left * (1.0 - xx), left * xy, 1.0 - left * (1.0 - yy))
     at_s = max(at_s, offset.at_s)
     return Offset(at_s, fresh * offset.along, fresh * offset.across, cov, offset.partners)
 

@@ -107,6 +107,19 @@ def test_what_was_learnt_is_doubted_again_with_time() -> None:
     assert (later.along, later.across) == pytest.approx((0.0, 0.0), abs=1e-2)
 
 
+def test_to_wait_in_steps_is_to_wait_at_once() -> None:
+    (known, _) = taught(EYES[:2], [truth(0.5, -1.0), truth(-0.5, 1.0)], SPOTS)
+    at_once, in_steps = aged(known, 600.0), known
+    for second in range(1, 601):
+        in_steps = aged(in_steps, float(second))
+    assert in_steps.cov == pytest.approx(at_once.cov)
+    assert in_steps[1:3] == pytest.approx(at_once[1:3])
+    # What was believed and is forgotten now is doubted as much: the whole spread stays that of N(0, 1).
+    assert aged(truth(1.0, 0.0)._replace(cov=(0.0, 0.0, 0.0)), 600.0).cov[0] == pytest.approx(
+        1.0 - aged(truth(1.0, 0.0), 600.0).along ** 2
+    )
+
+
 def test_a_shift_of_the_ground_is_an_angle_not_a_length() -> None:
     """The same offset moves a fix twice as far at twice the range."""
     near, far = (ray_of(0, 0, x, 0, bias_at((0, 0), (x, 0))) for x in (50.0, 100.0))
