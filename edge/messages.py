@@ -212,12 +212,17 @@ class FieldMessage(Wire, frozen=True, kw_only=True):
 
 
 class Sensor(Wire, frozen=True, kw_only=True):
-    """The device that looked, and where it was."""
+    """The device that looked, and where it was.
+
+    `smoothed`: its positions come out of a filter of its own, so that their errors hang together
+    from frame to frame. What a `radar` says is taken so in any case.
+    """
 
     kind: SensorKind
     lat: Lat
     lon: Lon
     alt_m: Metres | None = None
+    smoothed: bool = False
 
 
 class Plate(Wire, frozen=True, kw_only=True):

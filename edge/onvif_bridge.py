@@ -18,10 +18,12 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, Protocol
 
+from msgspec.structs import replace
+
 from edge.config import DeviceConfig
 from edge.detector import Detection
 from edge.frames import Clock
-from edge.messages import DetectionsMessage, Scene, UtcTime
+from edge.messages import DetectionsMessage, Scene, Sensor, UtcTime
 from edge.onvif import Looks, OnvifError, OnvifTopic, SceneFrame, read_event, read_metadata
 from edge.onvif_objects import LeftOut, ObjectReader
 from edge.onvif_scene import SceneReports
@@ -89,6 +91,10 @@ class CameraTeller(Teller):
     def _scene(self, frame_age_s: float | None) -> Scene | None:
         del frame_age_s
         return self._reports.worst
+
+    def _sensor(self) -> Sensor:
+        # Its boxes come from its own tracker, which draws them on where it sees nothing new.
+        return replace(super()._sensor(), smoothed=True)
 
 
 class OnvifBridge:

@@ -146,7 +146,7 @@ class Core:
         """Hold a track that was just seen against the line."""
         motion = track.motion
         at = Metres(motion.x_m, motion.y_m)
-        sight = Sight(look.at_s, at, motion.a, track.bias, look.device)
+        sight = Sight(look.at_s, at, track.random_of(motion), track.bias, look.device)
         watch, crossing = observe(
             track.watch, sight, self._sector.border, self._rules.crossing,
             confirmed=track.confirmed,

@@ -13,6 +13,7 @@ import numpy as np
 
 from fusion.rulebook import TrackingRule
 from fusion.tracking.fixes import Fix, Look, may_be_one
+from fusion.tracking.intersection import NOTHING
 from fusion.tracking.track import Track
 from fusion.trodden import REACH_M
 
@@ -68,6 +69,8 @@ def _pairs(look: Look, fix: Fix, near: Iterable[Track], rule: TrackingRule) -> l
         else:
             r0, r1, r2 = fix.cov
             r0, r1, r2 = r0 + bias[0], r1 + bias[1], r2 + bias[2]
+        if (shared := track.shared) is not NOTHING:
+            r0, r1, r2 = r0 + shared[0], r1 + shared[1], r2 + shared[2]
         t2 = dt_s * dt_s
         third = rule.noise_of(track.kind) * t2 * dt_s / 3.0
         east_m = fix_x_m - x_m

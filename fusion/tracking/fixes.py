@@ -6,7 +6,7 @@ and `bias`, shared by all detections of a device for now (mount, compass), which
 
 from typing import Final, NamedTuple
 
-from edge.messages import DetectionsMessage
+from edge.messages import DetectionsMessage, SensorKind
 from fusion.local_frame import CovM2, LocalFrame, turned
 from fusion.tracking.motion import plus
 from fusion.tracking.registration import Offset, Ray, Sighted, doubt_of, ray_of, shift_of
@@ -87,6 +87,7 @@ class Look(NamedTuple):
     fixes: tuple[Fix, ...]
     untracked: int  # detections left out: too vague to track, or nowhere near the sector
     simulated: bool
+    smoothed: bool = False  # by the device: its errors hang together from frame to frame
 
 
 def look_of(
@@ -147,6 +148,7 @@ def look_of(
         fixes=tuple(fixes),
         untracked=len(message.detections) - len(fixes),
         simulated=message.simulated,
+        smoothed=message.sensor.smoothed or message.sensor.kind is SensorKind.RADAR,
     )
 
 

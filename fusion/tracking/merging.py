@@ -101,7 +101,7 @@ def _alike(tracker: "Tracker", one: Track, other: Track, at_s: float) -> bool:
     drift_mps = math.hypot(here.vx_mps - there.vx_mps, here.vy_mps - there.vy_mps)
     if drift_mps > _ALIKE_MPS + 2.0 * sigma_mps:
         return False
-    cov = plus(one.bias, other.cov_of(there))
+    cov = plus(plus(one.bias, one.shared), other.cov_of(there))
     d2, _ = mahalanobis(here, there.x_m, there.y_m, cov)
     return d2 <= _ALIKE_D2
 

@@ -40,8 +40,8 @@ class Nearby:
         t2 = dt_s * dt_s
         third = noise * t2 * dt_s / 3.0
         # No variance on the way there exceeds these, whatever the sign of the correlation.
-        var_x = a[0] + 2.0 * dt_s * abs(b[0]) + t2 * c[0] + third + track.bias[0]
-        var_y = a[2] + 2.0 * dt_s * abs(b[3]) + t2 * c[2] + third + track.bias[2]
+        var_x = a[0] + 2.0 * dt_s * abs(b[0]) + t2 * c[0] + third + track.bias[0] + track.shared[0]
+        var_y = a[2] + 2.0 * dt_s * abs(b[3]) + t2 * c[2] + third + track.bias[2] + track.shared[2]
         # It is somewhere between where it was last seen and where it would be at the end.
         x2_m, y2_m = x_m + vx_mps * dt_s, y_m + vy_mps * dt_s
         reach_x_m, reach_y_m = math.sqrt(self._gate * var_x), math.sqrt(self._gate * var_y)

@@ -8,6 +8,7 @@ from msgspec import Struct
 from fusion.local_frame import CovM2, Metres
 from fusion.situation.crossing import Watch
 from fusion.tracking.fixes import NO_BIAS, Fix, Look
+from fusion.tracking.intersection import NOTHING
 from fusion.tracking.motion import Motion, plus
 from fusion.tracking.registration import Sighted
 
@@ -53,7 +54,7 @@ class Track(Struct, frozen=True):
     id: str
     born_s: float
     seen_s: float
-    motion: Motion  # at seen_s; its covariance holds random error only
+    motion: Motion  # at seen_s; its covariance holds random error only, without `shared`
     bias: CovM2  # the floor below which no averaging leads
     votes: Votes
     label: str
@@ -65,6 +66,7 @@ class Track(Struct, frozen=True):
     simulated: bool
     watch: Watch = Watch()
     escorts: tuple[Escort, ...] = ()
+    shared: CovM2 = NOTHING  # error that may hang together with what smoothing devices say
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -82,7 +84,11 @@ class Track(Struct, frozen=True):
 
     def cov_of(self, motion: Motion) -> CovM2:
         """Return the full covariance of a position of this track, bias included."""
-        return plus(motion.a, self.bias)
+        return plus(self.random_of(motion), self.bias)
+
+    def random_of(self, motion: Motion) -> CovM2:
+        """Return the covariance of a position of this track but for the bias of its devices."""
+        return plus(motion.a, self.shared)
 
 
 def track_id(look: Look, fix: Fix) -> str:

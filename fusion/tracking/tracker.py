@@ -7,10 +7,11 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from edge.messages import TrackState
-from fusion.local_frame import LocalFrame
+from fusion.local_frame import CovM2, LocalFrame
 from fusion.rulebook import TrackingRule
 from fusion.tracking.association import assign
 from fusion.tracking.fixes import Fix, Look, kind_of
+from fusion.tracking.intersection import NOTHING, intersected, updated_beside
 from fusion.tracking.lines import Written, line
 from fusion.tracking.merging import Overlaps
 from fusion.tracking.motion import Motion, born, predicted, updated
@@ -213,7 +214,10 @@ class Tracker:
             id=track_id(look, fix),
             born_s=look.at_s,
             seen_s=look.at_s,
-            motion=born(fix.x_m, fix.y_m, fix.random, speed_sigma_mps=speed),
+            motion=born(
+                fix.x_m, fix.y_m, NOTHING if look.smoothed else fix.random, speed_sigma_mps=speed
+            ),
+            shared=fix.random if look.smoothed else NOTHING,
             bias=fix.bias,
             votes=votes,
             label=label,
@@ -232,13 +236,14 @@ class Tracker:
     ) -> Track:
         if raw is not None and old.confirmed:
             self._compare(look, raw, old)
-        cov = fix.random if old.only_seen_by(look.device) else fix.cov
+        motion, shared = self._moved(look, fix, old)
         votes, label = voted(old.votes, fix)
         sightings = sightings_with(old, look, fix, raw)
         track = replace(
             old,
             seen_s=look.at_s,
-            motion=updated(self.at(old, look.at_s), fix.x_m, fix.y_m, cov),
+            motion=motion,
+            shared=shared,
             bias=bias_floor(sightings),
             votes=votes,
             label=label,
@@ -249,6 +254,16 @@ class Tracker:
         )
         self._trodden.mark_way(old.motion, track.motion, look.at_s)
         return self._written(track, lines)
+
+    def _moved(self, look: Look, fix: Fix, old: Track) -> tuple[Motion, CovM2]:
+        """Return where a track is by one more fix, and what of its error is shared."""
+        cov = fix.random if old.only_seen_by(look.device) else fix.cov
+        motion = self.at(old, look.at_s)
+        if look.smoothed:
+            return intersected(motion, old.shared, fix.x_m, fix.y_m, cov)
+        if old.shared != NOTHING:
+            return updated_beside(motion, old.shared, fix.x_m, fix.y_m, cov)
+        return updated(motion, fix.x_m, fix.y_m, cov), NOTHING
 
     def _written(self, track: Track, lines: list[Written]) -> Track:
         """Confirm if it is time, and write a line if one is due; store the track."""
@@ -298,8 +313,7 @@ class Tracker:
         votes, label = tallied((*kept.votes, *lost.votes))
         self.tracks[kept_id] = replace(
             kept,
-            sightings=sightings,
-            bias=bias_floor(sightings),
+            sightings=sightings,  # and no surer of where it is for having been tracked twice
             votes=votes,
             label=label,
             kind=kind_of(label),

@@ -124,6 +124,11 @@ def test_an_empty_frame_says_looked_and_saw_nothing(take) -> None:
     assert told.detections == ()
 
 
+def test_what_a_camera_followed_itself_is_said_to_be_smoothed(take) -> None:
+    (message,) = take(payload(frame(thing())))
+    assert message.sensor.smoothed
+
+
 def test_every_frame_of_a_message_is_told(take) -> None:
     told = take(frame(thing()), frame(thing(), at="2026-03-14T12:00:00.100Z"))
     assert [one.captured_at.microsecond for one in told] == [0, 100_000]
