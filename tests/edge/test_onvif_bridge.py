@@ -125,7 +125,7 @@ def test_an_empty_frame_says_looked_and_saw_nothing(take) -> None:
 
 
 def test_what_a_camera_followed_itself_is_said_to_be_smoothed(take) -> None:
-    (message,) = take(payload(frame(thing())))
+    (message,) = take(frame(thing()))
     assert message.sensor.smoothed
 
 
