@@ -13,6 +13,7 @@ from edge.messages import NotNegative, Positive, RefusedError, Severity
 from fusion.trodden import REACH_M
 
 _Confidence = Annotated[float, Meta(gt=0.5, lt=1.0)]
+_Probability = Annotated[float, Meta(gt=0.0, lt=1.0)]
 _SmallProbability = Annotated[float, Meta(gt=0.0, lt=0.5)]
 
 
@@ -47,6 +48,9 @@ class TrackingRule(Rule, frozen=True, kw_only=True):
     confirm_hits: Annotated[int, Meta(ge=1, le=5)] = 3  # of the last 5 looks
     tentative_s: Positive = 3.0  # an unconfirmed track dies so long after its last detection
     coast_s: Positive = 15.0  # a confirmed one: woods hide people for so long
+    confirm_probability: _Confidence = 0.8  # and so sure that anybody is there
+    detect: _Probability = 0.6  # of seeing in one look whoever is there
+    clutter: _Probability = 0.1  # of a false detection where the last one was
     coasting_after_s: Positive = 1.5  # without a detection its lines say `coasting`
     max_sigma_m: Positive = 150.0  # vaguer detections are counted, not tracked
     person_noise: Positive = 0.1  # white acceleration noise, m²/s³ (DOMAIN.md 5.2)
@@ -56,6 +60,12 @@ class TrackingRule(Rule, frozen=True, kw_only=True):
 
     def noise_of(self, kind: str) -> float:
         """Return the spectral density of white acceleration of a kind, m²/s³."""
+    def __post_init__(self) -> None:
+        """Refuse what would make a detection speak against itself."""
+        if self.detect <= self.clutter:
+            msg = f"detect {self.detect:g} is not above clutter {self.clutter:g}"
+            raise ValueError(msg)
+
         if kind == "person":
             return self.person_noise
         return self.vehicle_noise if kind == "vehicle" else self.animal_noise

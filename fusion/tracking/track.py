@@ -66,6 +66,7 @@ class Track(Struct, frozen=True):
     simulated: bool
     watch: Watch = Watch()
     escorts: tuple[Escort, ...] = ()
+    log_odds: float = 0.0  # that anybody is there: `fusion.tracking.existence`
     shared: CovM2 = NOTHING  # error that may hang together with what smoothing devices say
 
     @property

@@ -10,6 +10,7 @@ from edge.messages import TrackState
 from fusion.local_frame import CovM2, LocalFrame
 from fusion.rulebook import TrackingRule
 from fusion.tracking.association import assign
+from fusion.tracking.existence import Existence
 from fusion.tracking.fixes import Fix, Look, kind_of
 from fusion.tracking.intersection import NOTHING, intersected, updated_beside
 from fusion.tracking.lines import Written, line
@@ -63,6 +64,7 @@ class Tracker:
         self.waiting: dict[str, tuple[Written, ...]] = {}  # lines of tentative tracks
         self.overlaps = Overlaps()
         self._nearby = Nearby(rule.gate)
+        self._existence = Existence(rule)
 
     def copy(self) -> "Tracker":
         """Return a copy that shares every track: they are immutable. `wake` it before use."""
@@ -152,7 +154,7 @@ class Tracker:
                 if idle_s >= self._rule.tentative_s:
                     self._forget(track.id)
                     continue
-            elif idle_s >= self._rule.coast_s:
+            elif idle_s >= self._rule.coast_s * self._existence.share(track.log_odds):
                 lines.append(self._end(track, at_s))
                 self._forget(track.id)
                 continue
@@ -224,6 +226,7 @@ class Tracker:
             kind=fix.kind,
             sightings=sightings_with(None, look, fix, raw),
             hits=1,
+            log_odds=self._existence.begun(fix.confidence),
             confirmed=False,
             line_s=-math.inf,
             simulated=look.simulated,
@@ -250,6 +253,7 @@ class Tracker:
             kind=old.kind if label == old.label else kind_of(label),
             sightings=sightings,
             hits=(old.hits << 1 | 1) & _FIVE_LOOKS,
+            log_odds=self._existence.seen(old.log_odds, fix.confidence),
             simulated=old.simulated or look.simulated,
         )
         self._trodden.mark_way(old.motion, track.motion, look.at_s)
@@ -267,7 +271,11 @@ class Tracker:
 
     def _written(self, track: Track, lines: list[Written]) -> Track:
         """Confirm if it is time, and write a line if one is due; store the track."""
-        if not track.confirmed and track.hits.bit_count() >= self._rule.confirm_hits:
+        if (
+            not track.confirmed
+            and track.hits.bit_count() >= self._rule.confirm_hits
+            and track.log_odds >= self._existence.confirming
+        ):
             # Where it is now: what it wrote elsewhere is told here, and void with the rest of it.
             cell = cell_of(track.motion.x_m, track.motion.y_m)
             first, *others = (one._replace(cell=cell) for one in self.waiting.pop(track.id))
@@ -295,7 +303,8 @@ class Tracker:
             if hits == 0:
                 self._forget(track_id_)
             else:
-                self.tracks[track_id_] = replace(track, hits=hits)
+                log_odds = self._existence.missed(track.log_odds)
+                self.tracks[track_id_] = replace(track, hits=hits, log_odds=log_odds)
 
     def _end(self, track: Track, at_s: float) -> Written:
         return self._line(track, at_s, TrackState.ENDED)
@@ -317,6 +326,7 @@ class Tracker:
             votes=votes,
             label=label,
             kind=kind_of(label),
+            log_odds=max(kept.log_odds, lost.log_odds),
         )
         self._put(self.tracks[kept_id], at_s)
         self._forget(lost_id)
