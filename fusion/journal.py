@@ -55,6 +55,7 @@ class _Line(msgspec.Struct):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Line)
+_SYNTAX: Final = msgspec.json.Decoder(msgspec.Raw)  # looks at all of it and builds nothing
 
 
 def recording_line(message: Recorded) -> bytes:
@@ -65,13 +66,13 @@ def recording_line(message: Recorded) -> bytes:
     payload = message.payload
     try:
         payload.decode()
-        msgspec.json.decode(payload)
+        _SYNTAX.decode(payload)
         if b"\n" in payload or b"\r" in payload:
             payload = msgspec.json.format(payload, indent=-1)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         payload = encode(payload.decode(errors="replace"))
-    head = encode({"received_at": message.received_at, "topic": message.topic})
-    return head[:-1] + b',"payload":' + payload + b"}\n"
+    received_at, topic = message.received_at.rfc3339().encode(), msgspec.json.encode(message.topic)
+    return b'{"received_at":"%b","topic":%b,"payload":%b}\n' % (received_at, topic, payload)
 
 
 def parse_line(line: bytes) -> Recorded:

@@ -1,10 +1,10 @@
 """The running fusion service: MQTT -> journal -> engine -> store -> MQTT.
 
 Order is everything. A message is written to the journal and flushed to the disk before the broker
-may forget it; then the engine steps; then what happened is saved, with the place in the journal,
-in one transaction; only then is it published. So whatever dies, the next start finds a message
-either at the broker or in the journal, and knows which of them the store has seen. It begins with
-the last snapshot of the engine and what the journal has behind it.
+may forget it (`fusion.reception`); then the engine steps; then what happened is saved, with the
+place in the journal, in one transaction; only then is it published. So whatever dies, the next
+start finds a message either at the broker or in the journal, and knows which of them the store has
+seen. It begins with the last snapshot of the engine and what the journal has behind it.
 """
 
 import gc
@@ -13,53 +13,37 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
-from edge.messages import (
-    AnyFieldMessage,
-    InvalidMessageError,
-    PositionMessage,
-    Topic,
-    UtcTime,
-    decode,
-    encode,
-)
-from fusion.announcer import Announcer, Door
+from edge.messages import InvalidMessageError, PositionMessage, Topic, UtcTime, encode
+from fusion.announcer import Announcer, Door, Receipts
 from fusion.engine import Engine
-from fusion.events import Event, MessageLate, MessageRefused, TracksUpdated
+from fusion.events import Event, MessageLate, MessageRefused, TracksRevised, TracksUpdated
 from fusion.intake import Refusals, sender_of, sender_on
-from fusion.journal import Journal, Position, Recorded
-from fusion.link import Delivery, Link, is_ours
+from fusion.journal import Journal, Position
+from fusion.link import Delivery, Link
+from fusion.patience import StoppedError, insist
+from fusion.reception import BATCH, Accepted, Batch, Clock, Reception, decoded
 from fusion.saving import Rejection
 from fusion.sector import Sector
 from fusion.snapshot import UnfitSnapshotError
 from fusion.snapshot_folder import ignored
 from fusion.snapshotter import Snapshotter
-from fusion.store import Store, StoreUnavailableError
-
-Clock = Callable[[], UtcTime]
+from fusion.store import Store
 
 TICK_S: Final = 0.5
 STATUS_S: Final = 5.0
-BATCH: Final = 256  # messages that share one flush to the disk and one transaction
 RECOVERY_HORIZONS: Final = 2.0  # how much of the journal rebuilds the state without a snapshot
 _NOTE_S: Final = 0.02  # an alert that was taken is noted so soon: else a restart repeats it
-_RETRY_S: Final = (0.2, 5.0)  # first and longest wait for a disk or database that refuses
+_EVENTS: Final = 4096  # that wait for the store at most
+_SAVE_S: Final = 0.2  # where nothing but track lines is new: they share one transaction
+_FAREWELL_S: Final = 2.0  # a clean stop gives what waits for the engine so long
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
-class _StoppedError(Exception):
-    """`stop` came while a disk or database kept refusing, or during recovery."""
-
-
-class _Accepted(NamedTuple):
-    recorded: Recorded
-    message: AnyFieldMessage
-
-
 class Service:
-    """One sector's engine and what it is wired to. Everything runs in the caller's thread."""
+    """One sector's engine and what it is wired to. All but the reception runs in one thread."""
 
     def __init__(  # noqa: PLR0913 - what a service is wired to
         self,
@@ -88,6 +72,16 @@ class Service:
         self._journal_keep_s = journal_keep_s
         self._engine = Engine(sector)
         self._announcer = Announcer(sector.id, link)
+        self._reception = Reception(
+            link=link, journal=journal, receipts=Receipts(sector.id, link), clock=clock
+        )
+        self._taken: Position | None = None  # of the journal, the engine has what is before it
+        # What the store does not have yet.
+        self._events: list[Event] = []
+        self._rejections: list[Rejection] = []
+        self._refused: list[Delivery] = []
+        self._saved: Position | None = None
+        self._saved_s = -_SAVE_S
         self._malformed = Refusals()
         self._last_fault = ""
         self._rejected = sum(store.rejected(sector.id).values())
@@ -97,15 +91,20 @@ class Service:
         try:
             self._recover()
             self._link.start()
+            self._reception.start()
             try:
-                self._serve()
+                try:
+                    self._serve()
+                finally:
+                    self._reception.stop()
+                self._finish()
             finally:
                 self._say_status(online=False)
                 self._link.stop()
             self._note_taken()
             if self._snapshots is not None:
-                self._snapshots.take_last(self._engine, self._journal.end)
-        except _StoppedError:
+                self._snapshots.take_last(self._engine, self._taken)
+        except StoppedError:
             _log.warning("stopped while it waited: the journal has what the store has not")
         finally:
             if self._snapshots is not None:
@@ -118,15 +117,19 @@ class Service:
             wait_s = max(0.0, next_tick_s - time.monotonic())
             if self._announcer.waits:
                 wait_s = min(wait_s, _NOTE_S)
-            deliveries = self._link.receive(at_most=BATCH, within_s=wait_s)
-            if deliveries:
-                self._take(deliveries)
-            self._note_taken()
+            if self._is_unsaved:
+                wait_s = min(wait_s, max(0.0, self._saved_s + _SAVE_S - time.monotonic()))
+            batch = self._reception.next_batch(within_s=wait_s)
+            if batch is not None:
+                self._take(batch)
             now_s = time.monotonic()
             if now_s >= next_tick_s:
                 next_tick_s = now_s + TICK_S
                 self._tick()
-                self._keep_house()
+            if self._is_unsaved and (self._is_urgent or now_s >= self._saved_s + _SAVE_S):
+                self._save()
+            self._note_taken()
+            self._keep_house()
             connected = self._link.connected
             if now_s >= next_status_s or (connected and not was_connected):
                 next_status_s = now_s + STATUS_S
@@ -135,20 +138,31 @@ class Service:
                 self._announcer.alerts(self._insist(waiting))
             was_connected = connected
 
+    def _finish(self) -> None:
+        """Take what waits yet; what there is no time for, the next start finds in the journal."""
+        ends_s = time.monotonic() + _FAREWELL_S
+        while time.monotonic() < ends_s:
+            batch = self._reception.next_batch(within_s=0.0)
+            if batch is None:
+                break
+            self._take(batch)
+        self._save()
+
     def _tick(self) -> None:
-        now = self._clock()
-        events = self._advance(partial(self._engine.tick, now))
-        self._keep(events, rejections=list(_rejections(events, now)))
+        """Let the clock pass, unless what waits tells the engine the time."""
+        if (now := self._reception.quiet_at()) is not None:
+            events = self._advance(partial(self._engine.tick, now))
+            self._events += events
+            self._rejections += _rejections(events, now)
 
     def _keep_house(self) -> None:
         """Take a snapshot when it is time, and let go of what no recovery needs any more.
 
-        Called when the engine has taken every message of the journal and the store knows what
-        came of it.
+        A snapshot stands where the store does: behind that, what happened would never be saved.
         """
-        if self._snapshots is None:
+        if self._snapshots is None or self._is_unsaved:
             return
-        finished = self._snapshots.attend(self._engine, self._journal.end)
+        finished = self._snapshots.attend(self._engine, self._taken)
         needed = self._snapshots.folder.first_segment_needed() if finished else None
         if needed is None or self._journal_keep_s is None:
             return
@@ -163,36 +177,17 @@ class Service:
         for name in gone:
             _log.info("removed %s: older than %.1f days", name, keep_s / 86_400.0)
 
-    def _take(self, deliveries: Sequence[Delivery]) -> None:
-        """Bring one batch all the way: disk, broker, engine, store, MQTT.
+    def _take(self, batch: Batch) -> None:
+        """Let the engine take what is in the journal now."""
+        for item in batch.accepted:
+            self._events += self._step(item, self._rejections)
+        for one in batch.rejections:
+            self._malformed.count(sender_on(one.topic), "malformed")
+        self._rejections += batch.rejections
+        self._refused += batch.refused
+        self._taken = batch.position or self._taken
 
-        A message is acknowledged once it is on disk: in the journal, or refused in the store.
-        """
-        accepted: list[_Accepted] = []
-        rejections: list[Rejection] = []
-        refused: list[Delivery] = []
-        for delivery in deliveries:
-            if is_ours(delivery.topic):
-                continue
-            recorded = Recorded(self._clock(), delivery.topic, delivery.payload)
-            try:
-                accepted.append(_Accepted(recorded, _decoded(recorded)))
-            except InvalidMessageError as error:
-                rejections.append(Rejection(*recorded, reason=str(error)))
-                refused.append(delivery)
-                self._malformed.count(sender_on(delivery.topic), "malformed")
-        position = None
-        if accepted:
-            lines = [item.recorded for item in accepted]
-            position = self._insist(partial(self._journal.append, lines))
-        self._link.acknowledge_all(one for one in deliveries if one not in refused)
-        events = [event for item in accepted for event in self._step(item, rejections)]
-        self._keep(events, position, rejections)
-        for delivery in refused:
-            self._link.acknowledge(delivery)
-        self._announcer.receipts(item.message for item in accepted)
-
-    def _step(self, item: _Accepted, rejections: list[Rejection]) -> Sequence[Event]:
+    def _step(self, item: Accepted, rejections: list[Rejection]) -> Sequence[Event]:
         """Let the engine take a message; refused or too late for it, it joins the rejections."""
         at = item.recorded.received_at
         # First the time that has passed, by itself: a fault in it must not cost this message.
@@ -214,27 +209,35 @@ class Service:
             self._last_fault = repr(error)
             return ()
 
-    def _keep(
-        self,
-        events: Sequence[Event],
-        position: Position | None = None,
-        rejections: Sequence[Rejection] = (),
-    ) -> None:
-        """Save what happened, then publish it."""
-        if not (events or position or rejections):
-            return
+    @property
+    def _is_unsaved(self) -> bool:
+        return bool(self._events or self._rejections or self._taken != self._saved)
+
+    @property
+    def _is_urgent(self) -> bool:
+        """Whether somebody waits for what is new, or very much of it waits for the store."""
+        if self._rejections or len(self._events) > _EVENTS:
+            return True
+        return not all(isinstance(one, TracksUpdated | TracksRevised) for one in self._events)
+
+    def _save(self) -> None:
+        """Save what happened, in one transaction; then publish it."""
+        events, rejections, refused = self._events, self._rejections, self._refused
+        self._events, self._rejections, self._refused = [], [], []
         new = self._insist(
             partial(
                 self._store.save,
                 events,
                 sector=self._sector.id,
-                position=position,
+                position=None if self._taken == self._saved else self._taken,
                 rejections=rejections,
             )
         )
+        self._saved, self._saved_s = self._taken, time.monotonic()
         for rejection in rejections:
             _log.warning("refused a message on %r: %s", rejection.topic, rejection.reason)
         self._rejected += len(rejections)
+        self._link.acknowledge_all(refused)
         self._announcer.alerts(new)
         for event in events:
             if isinstance(event, TracksUpdated):
@@ -254,22 +257,8 @@ class Service:
         )
 
     def _insist(self, action: Callable[[], _T]) -> _T:
-        """Do it, and again until the disk or the database takes it.
-
-        Meanwhile nothing more is acknowledged: the broker keeps what comes.
-        """
-        wait_s, longest_s = _RETRY_S
-        told = False
-        while True:
-            try:
-                return action()
-            except (OSError, StoreUnavailableError) as error:
-                if not told:
-                    _log.error("%s; trying until it works", error)
-                told = True
-            if self._stop.wait(wait_s):
-                raise _StoppedError
-            wait_s = min(2.0 * wait_s, longest_s)
+        """Do it; meanwhile the journal keeps what comes, and then the broker."""
+        return insist(action, stop=self._stop)
 
     def _recover(self) -> None:
         """Bring the engine to where it was, and the store to where the journal is.
@@ -291,13 +280,12 @@ class Service:
         since = last.after(-tail_s) if begun is None and known is not None else None
         _log.info("recovering from %s", "the journal" if begun is None else f"a snapshot, {begun}")
         began_s, count, unsaved = time.monotonic(), 0, 0
-        events: list[Event] = []
-        rejections: list[Rejection] = []
+        self._saved = known
         for recorded, position in self._journal.read(since=since, after=begun or known):
             if self._stop.is_set():
-                raise _StoppedError
+                raise StoppedError
             try:
-                item = _Accepted(recorded, _decoded(recorded))
+                item = Accepted(recorded, decoded(recorded))
             except InvalidMessageError as error:
                 _log.warning("left out of recovery: %s: %s", recorded.topic, error)
                 continue
@@ -305,12 +293,14 @@ class Service:
             if known is not None and position <= known:
                 self._step(item, [])
                 continue
-            events.extend(self._step(item, rejections))
+            self._events += self._step(item, self._rejections)
             unsaved += 1
             if unsaved % BATCH == 0:
-                self._keep(events, position, rejections)
-                events, rejections = [], []
-        self._keep(events, self._journal.end, rejections)
+                self._taken = position
+                self._save()
+        self._taken = self._journal.end
+        if self._is_unsaved:
+            self._save()
         _log.info(
             "recovered: %d messages read from the journal, %d of them new to the store, in %.1f s",
             count,
@@ -344,7 +334,7 @@ class Service:
 
 
 def _rejections(
-    events: Sequence[Event], at: UtcTime, item: _Accepted | None = None
+    events: Sequence[Event], at: UtcTime, item: Accepted | None = None
 ) -> Iterator[Rejection]:
     """Put on record what the engine refused: the message that came, or one held until now."""
     for event in events:
@@ -357,17 +347,3 @@ def _rejections(
         kind = "position" if isinstance(message, PositionMessage) else "detections"
         topic = Topic(message.sector, sender_of(message), kind)
         yield Rejection(at, str(topic), encode(message), event.reason)
-
-
-def _decoded(recorded: Recorded) -> AnyFieldMessage:
-    """Read one message.
-
-    Raises:
-        InvalidMessageError: It breaks the contract.
-    """
-    try:
-        recorded.payload.decode()  # the decoder does not look into fields that it skips
-    except UnicodeDecodeError as error:
-        msg = f"the payload is not UTF-8 at byte {error.start}"
-        raise InvalidMessageError(msg) from error
-    return decode(recorded.topic, recorded.payload)

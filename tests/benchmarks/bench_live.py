@@ -31,6 +31,7 @@ from tests.benchmarks.live_load import HZ, LINE_LAT, M_PER_DEG_LON, WEST_LON
 
 FOLDER = Path(__file__).parent
 SECONDS = 60.0
+SYNC_EVERY_S = 0.1
 RERUN_S = 30.0  # of the second phase
 FLUSH_S = 600.0
 _MESSAGE_ID = re.compile(rb'"message_id":"([^"]+)"')
@@ -193,13 +194,15 @@ def until(holds: Callable[[], bool], *, within_s: float) -> bool:
     return True
 
 
-def main(seconds: float = SECONDS, messages_per_s: float = 1000.0) -> int:
+def main(
+    seconds: float = SECONDS, messages_per_s: float = 1000.0, sync_every_s: float = SYNC_EVERY_S
+) -> int:
     cameras = round(messages_per_s / HZ)
     rerun_s = min(RERUN_S, max(18.0, seconds))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         sector = write_sector(folder)
-        with running_broker(store_dir=folder / "broker") as broker:
+        with running_broker(store_dir=folder / "broker", sync_every_s=sync_every_s) as broker:
             port = int(broker.url.rpartition(":")[2])
             ear = Ear(port)
             tuanbien = "import sys; from edge.command import main; sys.exit(main())"

@@ -63,11 +63,17 @@ class Life:
             if payload:
                 device = json.loads(payload)["device_id"]
                 topic = f"tuanbien/v1/test-sector/{device}/detections"
-                self.service._take([Delivery(topic, payload, 0, 0, 0, retained=False)])
+                self.take(topic, payload)
             else:
                 self.service._tick()
+                self.service._save()
                 if snapshot_at(at_s):
                     self.snapshot()
+
+    def take(self, topic: str, payload: bytes) -> None:
+        """One message comes; what the engine makes of it is saved with the next tick."""
+        delivery = Delivery(topic, payload, 0, 0, 0, retained=False)
+        self.service._take(self.service._reception.take([delivery], self.now))
 
     def snapshot(self) -> None:
         if self.journal.end is not None:
@@ -339,6 +345,7 @@ def test_what_the_store_has_seen_is_neither_saved_nor_told_again(
 ) -> None:
     life = Life(short_sector, tmp_path)
     life.live(0.0, LINGERS_S, lingering, snapshot_at=lambda at_s: at_s == 55.0)
+    life.service._save()
     (alert,) = life.store.alerts(9)
     assert alert.issued_at > BEGAN_AT.after(55.0)
     life.die()
@@ -403,7 +410,8 @@ def test_old_parts_of_the_journal_go_once_two_snapshots_stand_behind_them(
         life.now = BEGAN_AT.after(day * day_s)
         for message in walk(begin=life.now, name=f"day-{day}")[:3]:
             topic = "tuanbien/v1/test-sector/cam-01/detections"
-            life.service._take([Delivery(topic, encode(message), 0, 0, 0, retained=False)])
+            life.take(topic, encode(message))
+        life.service._save()
         life.snapshot()
         life.service._keep_house()
         assert numbers() == list(range(1, day + 2))  # no age is set: nothing goes
