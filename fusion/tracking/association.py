@@ -14,6 +14,7 @@ import numpy as np
 from fusion.rulebook import TrackingRule
 from fusion.tracking.fixes import Fix, Look, may_be_one
 from fusion.tracking.intersection import NOTHING
+from fusion.tracking.plates import hint as plate_hint
 from fusion.tracking.track import Track
 from fusion.trodden import REACH_M
 
@@ -56,7 +57,7 @@ def assign(
 def _pairs(look: Look, fix: Fix, near: Iterable[Track], rule: TrackingRule) -> list[_Pair]:
     # The prediction is written out here, position only: most pairs end at the first comparison.
     pairs = []
-    gate, at_s, device, kind = rule.gate, look.at_s, look.device, fix.kind
+    gate, at_s, device, kind, plate = rule.gate, look.at_s, look.device, fix.kind, fix.plate
     fix_x_m, fix_y_m = fix.x_m, fix.y_m
     most_x_m = REACH_M + math.sqrt(gate * fix.cov[0])
     most_y_m = REACH_M + math.sqrt(gate * fix.cov[2])
@@ -90,7 +91,8 @@ def _pairs(look: Look, fix: Fix, near: Iterable[Track], rule: TrackingRule) -> l
         det = s0 * s2 - s1 * s1
         d2 = (s2 * east_m * east_m - 2.0 * s1 * east_m * north_m + s0 * north_m * north_m) / det
         hint = 0.0 if kind == track.kind else _OTHER_KIND
-        if d2 + 2.0 * hint > gate:
+        hint += 0.0 if plate is None else plate_hint(plate, track.plates)
+        if d2 > gate or d2 + 2.0 * hint > gate:
             continue
         hint += _device_hint(look, fix, track)
         if not track.confirmed:

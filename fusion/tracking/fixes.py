@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from edge.messages import DetectionsMessage, SensorKind
 from fusion.local_frame import CovM2, LocalFrame, turned
 from fusion.tracking.motion import plus
+from fusion.tracking.plates import normalised
 from fusion.tracking.registration import Offset, Ray, Sighted, doubt_of, ray_of, shift_of
 
 NO_BIAS: Final[CovM2] = (0.0, 0.0, 0.0)
@@ -59,6 +60,7 @@ class Fix(NamedTuple):
     device_track: str | None  # the device's own track, with its boot: a hint
     ordinal: int  # in the message
     ray: Ray | None  # from the device; None where no bias is declared
+    plate: tuple[str, float] | None = None  # of a vehicle, as compared, and its confidence
 
     @property
     def sighted(self) -> Sighted | None:
@@ -139,6 +141,7 @@ def look_of(
                 device_track=hint,
                 ordinal=ordinal,
                 ray=ray,
+                plate=normalised(seen.plate) if kind == "vehicle" else None,
             )
         )
     return Look(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from fusion.tracking.fixes import may_be_one
 from fusion.tracking.motion import mahalanobis, plus
+from fusion.tracking.plates import are_two
 from fusion.tracking.track import RECENT_S, Track
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _neighbours(tracks: Sequence[Track]) -> Iterator[tuple[Track, Track]]:
 
 
 def _alike(tracker: "Tracker", one: Track, other: Track, at_s: float) -> bool:
-    if not may_be_one(one.kind, other.kind):
+    if not may_be_one(one.kind, other.kind) or are_two(one.plates, other.plates):
         return False
     here, there = tracker.at(one, at_s), tracker.at(other, at_s)
     if math.hypot(here.x_m - there.x_m, here.y_m - there.y_m) > _CLOSE_M:

@@ -10,6 +10,7 @@ from fusion.situation.crossing import Watch
 from fusion.tracking.fixes import NO_BIAS, Fix, Look
 from fusion.tracking.intersection import NOTHING
 from fusion.tracking.motion import Motion, plus
+from fusion.tracking.plates import Plates
 from fusion.tracking.registration import Sighted
 
 RECENT_S: Final = 10.0  # a device that saw the track so lately still counts among its devices
@@ -66,6 +67,7 @@ class Track(Struct, frozen=True):
     simulated: bool
     watch: Watch = Watch()
     escorts: tuple[Escort, ...] = ()
+    plates: Plates = ()  # of a vehicle, as read
     log_odds: float = 0.0  # that anybody is there: `fusion.tracking.existence`
     shared: CovM2 = NOTHING  # error that may hang together with what smoothing devices say
 

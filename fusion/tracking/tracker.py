@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from edge.messages import TrackState
 from fusion.local_frame import CovM2, LocalFrame
 from fusion.rulebook import TrackingRule
+from fusion.tracking import plates
 from fusion.tracking.association import assign
 from fusion.tracking.existence import Existence
 from fusion.tracking.fixes import Fix, Look, kind_of
@@ -224,6 +225,7 @@ class Tracker:
             votes=votes,
             label=label,
             kind=fix.kind,
+            plates=() if fix.plate is None else (fix.plate,),
             sightings=sightings_with(None, look, fix, raw),
             hits=1,
             log_odds=self._existence.begun(fix.confidence),
@@ -251,6 +253,7 @@ class Tracker:
             votes=votes,
             label=label,
             kind=old.kind if label == old.label else kind_of(label),
+            plates=old.plates if fix.plate is None else plates.tallied(*old.plates, fix.plate),
             sightings=sightings,
             hits=(old.hits << 1 | 1) & _FIVE_LOOKS,
             log_odds=self._existence.seen(old.log_odds, fix.confidence),
@@ -326,6 +329,7 @@ class Tracker:
             votes=votes,
             label=label,
             kind=kind_of(label),
+            plates=plates.tallied(*kept.plates, *lost.plates),
             log_odds=max(kept.log_odds, lost.log_odds),
         )
         self._put(self.tracks[kept_id], at_s)
