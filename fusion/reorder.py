@@ -6,6 +6,7 @@ A message is known by its sender and its `message_id`; a copy (the sender's retr
 
 import zlib
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -22,7 +23,8 @@ from fusion.trodden import cell_of
 _SWEEP_S: Final = 30.0
 _FAST: Final = 1  # the level of compression
 _PACK: Final = msgspec.msgpack.Encoder().encode
-_UNPACK: Final = msgspec.msgpack.Decoder(Look).decode
+_UNPACK: Final = msgspec.msgpack.Decoder(list[Look]).decode
+_BUNDLE: Final = 32  # looks are packed together, at one call's cost: they say much the same
 
 
 class Verdict(Enum):
@@ -33,15 +35,35 @@ class Verdict(Enum):
     LATE = auto()
 
 
+class Bundle:
+    """Looks that were packed together, taking less room. Opened, they stay at hand for a while."""
+
+    __slots__ = ("_desk", "_packed")
+
+    def __init__(self, looks: Sequence[Look], desk: "dict[Bundle, list[Look]]") -> None:
+        """Pack looks; on the desk lies the bundle that was opened last."""
+        self._packed, self._desk = zlib.compress(_PACK(looks), _FAST), desk
+
+    def look(self, place: int) -> Look:
+        """Return one of them: a re-run asks for one after the other."""
+        looks = self._desk.get(self)
+        if looks is None:
+            looks = _UNPACK(zlib.decompress(self._packed))
+            self._desk.clear()
+            self._desk[self] = looks
+        return looks[place]
+
+
 class Entry:
     """One accepted message; the first three fields order all of them, whatever the arrival."""
 
-    __slots__ = ("_item", "at_s", "cells", "message_id", "sender")
+    __slots__ = ("_item", "_place", "at_s", "cells", "message_id", "sender")
 
     def __init__(self, at_s: float, sender: str, message_id: str, item: Look | UnitFix) -> None:
         """File what a device saw, or where a unit is."""
         self.at_s, self.sender, self.message_id = at_s, sender, message_id
-        self._item: Look | UnitFix | bytes = item
+        self._item: Look | UnitFix | Bundle = item
+        self._place = 0  # in its bundle
         fixes = item.fixes if isinstance(item, Look) else ()
         self.cells = frozenset(cell_of(fix.x_m, fix.y_m) for fix in fixes)
 
@@ -53,8 +75,8 @@ class Entry:
     def within(self, region: frozenset[int] | None) -> Look | UnitFix:
         """Return what is in it; of a look, what lies in some cells (None: everything)."""
         item = self._item
-        if isinstance(item, bytes):
-            item = _UNPACK(zlib.decompress(item))
+        if isinstance(item, Bundle):
+            item = item.look(self._place)
         if region is None or isinstance(item, UnitFix) or self.cells <= region:
             return item
         fixes = (fix for fix in item.fixes if cell_of(fix.x_m, fix.y_m) in region)
@@ -70,10 +92,14 @@ class Entry:
         self.sender = same.setdefault(self.sender, self.sender)
         self.cells = same.setdefault(self.cells, self.cells)
 
-    def pack(self) -> None:
-        """Take less room: a horizon of looks is kept, and few of them are ever needed again."""
-        if isinstance(self._item, Look):
-            self._item = zlib.compress(_PACK(self._item), _FAST)
+    @property
+    def loose(self) -> Look | None:
+        """Return the look in it, unless it was packed or there is none."""
+        return self._item if isinstance(self._item, Look) else None
+
+    def pack(self, bundle: Bundle, place: int) -> None:
+        """Take less room: what is in it lies at a place of a bundle from now on."""
+        self._item, self._place = bundle, place
 
 
 class Arrivals:
@@ -86,6 +112,8 @@ class Arrivals:
         self._swept_s = 0.0
         self._same: dict[object, Any] = {}  # of lately, each by itself
         self.log: list[Entry] = []
+        self._loose: list[Entry] = []  # taken, and not packed yet
+        self._desk: dict[Bundle, list[Look]] = {}
 
     def knows(self, message: AnyFieldMessage, *, sender: str) -> bool:
         """Tell whether a message is a copy of one that was remembered."""
@@ -130,7 +158,10 @@ class Arrivals:
         except Exception:
             del self.log[index]
             raise
-        entry.pack()
+        if entry.loose is not None:
+            self._loose.append(entry)
+            if len(self._loose) == _BUNDLE:
+                self._pack()
         return lines
 
     def index_at(self, at_s: float) -> int:
@@ -146,6 +177,14 @@ class Arrivals:
     def forget_after(self, at_s: float) -> None:
         """Drop messages from after an instant: the clock that let them in was wrong."""
         del self.log[bisect_right(self.log, at_s, key=_time) :]
+
+    def _pack(self) -> None:
+        """Pack what was taken: a horizon of it is kept, and little is ever needed again."""
+        looks = [entry.loose for entry in self._loose if entry.loose is not None]
+        bundle = Bundle(looks, self._desk)
+        for place, entry in enumerate(self._loose):
+            entry.pack(bundle, place)
+        self._loose = []
 
     def _sweep(self, clock_s: float) -> None:
         # By the last sweep's clock at most: a clock that jumps ahead forgets nothing at once.
