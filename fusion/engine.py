@@ -7,7 +7,8 @@ The core sees messages in order of `captured_at` only. Ordinary jitter is absorb
 `hold_back_s` behind the clock. For whatever comes later than that, within the horizon, what it can
 have touched is run again (`fusion.rerun`), a little with every message, while the rest goes on. So
 within the horizon the order of arrival changes no track and no incident. What was issued meanwhile
-stays issued: incidents are amended or withdrawn.
+stays issued: incidents are amended or withdrawn. What comes later still is gone through by itself
+(`fusion.forensic`): it may add incidents.
 """
 
 import math
@@ -24,14 +25,15 @@ from edge.messages import (
 from fusion.core import TICK_S, Core, grid_after
 from fusion.course import Course
 from fusion.events import Event, MessageLate, MessageRefused, TracksRevised, TracksUpdated
+from fusion.forensic import Forensic
 from fusion.intake import Admitted, Intake, Refused, sender_of
 from fusion.reorder import Arrivals, Entry, Verdict
 from fusion.rerun import Rerun, touched
 from fusion.sector import Sector
-from fusion.situation.patrols import unit_fix
+from fusion.situation.patrols import UnitFix, unit_fix
 from fusion.snapshot import UnfitSnapshotError, dumped, loaded
 from fusion.telling import Telling
-from fusion.tracking.fixes import Fix, look_of
+from fusion.tracking.fixes import Fix, Look, look_of
 from fusion.tracking.lines import Written
 from fusion.trodden import Trodden, cells_about
 
@@ -76,6 +78,7 @@ class Engine:
         self._trodden = Trodden()
         self._course = Course(Core(sector, self._trodden))
         self._telling = Telling(sector)
+        self._forensic = Forensic(sector, self._telling)
         self._clock_s = -math.inf
         self._late: dict[str, float] = {}  # the earliest message of each sender that came too late
         self._late_since_s = 0.0  # by the clock
@@ -154,7 +157,8 @@ class Engine:
     def _is_idle(self) -> bool:
         """Whether time alone can change nothing."""
         behind = self._course.next < len(self._arrivals.log) or self._late or self._rerun
-        return not behind and not self._intake.holds and self._course.core.is_still
+        waits = self._intake.holds or self._forensic.waits
+        return not behind and not waits and self._course.core.is_still
 
     def _clock_to(self, now_s: float) -> float:
         """Set the clock; return the instant since when decisions may have fallen.
@@ -216,18 +220,9 @@ class Engine:
         if verdict is Verdict.DUPLICATE:
             self._counts = counts._replace(duplicates=counts.duplicates + 1)
         elif verdict is Verdict.LATE:
-            self._counts = counts._replace(late=counts.late + 1)
-            self._intake.refusals.count(sender, "late")
-            why = f"captured more than the horizon of {self._time.horizon_s:g} s ago"
-            return MessageLate(message, why)
+            return self._too_late(admitted, sender, clock_s)
         elif isinstance(message, DetectionsMessage) and at_s is not None:
-            look = look_of(
-                message,
-                self._sector.frame,
-                at_s=at_s,
-                sigma_t_s=admitted.sigma_t_s,
-                max_sigma_m=self._sector.rules.tracking.max_sigma_m,
-            )
+            look = self._look(message, at_s, admitted.sigma_t_s)
             self._counts = counts._replace(
                 detections=counts.detections + len(message.detections),
                 untracked=counts.untracked + look.untracked,
@@ -236,8 +231,36 @@ class Engine:
             self._file(Entry(at_s, sender, message.message_id, look))
         elif isinstance(message, PositionMessage) and at_s is not None:
             fix = unit_fix(message, self._sector.frame)._replace(at_s=at_s)
+            self._forensic.note(fix)
             self._file(Entry(at_s, sender, message.message_id, fix))
         return None
+
+    def _look(self, message: DetectionsMessage, at_s: float, sigma_t_s: float) -> Look:
+        return look_of(
+            message,
+            self._sector.frame,
+            at_s=at_s,
+            sigma_t_s=sigma_t_s,
+            max_sigma_m=self._sector.rules.tracking.max_sigma_m,
+        )
+
+    def _too_late(self, admitted: Admitted, sender: str, clock_s: float) -> Event:
+        """Count what comes from beyond the horizon, and leave it to be gone through by itself."""
+        message, at_s = admitted.message, admitted.at_s
+        self._counts = self._counts._replace(late=self._counts.late + 1)
+        self._intake.refusals.count(sender, "late")
+        if at_s is None or clock_s - at_s > self._time.look_back_s:
+            longest_s = max(self._time.horizon_s, self._time.look_back_s)
+            return MessageLate(message, f"captured more than {longest_s:g} s ago: not looked at")
+        item: Look | UnitFix | None = None
+        if isinstance(message, DetectionsMessage):
+            item = self._look(message, at_s, admitted.sigma_t_s)
+        elif isinstance(message, PositionMessage):
+            item = unit_fix(message, self._sector.frame)._replace(at_s=at_s)
+        if item is not None:
+            self._forensic.add(Entry(at_s, sender, message.message_id, item), self._clock_s)
+        why = f"captured more than the horizon of {self._time.horizon_s:g} s ago"
+        return MessageLate(message, why)
 
     def _mark(self, fixes: tuple[Fix, ...], at_s: float) -> None:
         """Note where somebody may have been."""
@@ -263,12 +286,13 @@ class Engine:
 
     def _advance(self, before_s: float, budget: float) -> list[Event]:
         """Run up to the frontier, and whatever is run again a little farther."""
+        events = self._forensic.go_on(self._arrivals, self._clock_s, budget)
         rerun = self._run_again(budget)
         self._course.run(
             self._arrivals, self._clock_s - self._time.hold_back_s, self._fresh.append
         )
         self._forget()
-        events = list(self._told())
+        events.extend(self._told())
         if rerun or self._course.core.revision != self._telling.revision:
             issued = (self._clock_s if rerun else before_s, self._clock_s)
             events.extend(self._changes(issued=issued, rerun=rerun))

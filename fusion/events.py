@@ -107,7 +107,7 @@ class MessageRefused(NamedTuple):
 
 
 class MessageLate(NamedTuple):
-    """A message from before the horizon. It is kept on record; tracks and incidents stay."""
+    """A message from before the horizon. It is kept on record; tracks stay as they are."""
 
     message: AnyFieldMessage
     reason: str

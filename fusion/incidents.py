@@ -19,6 +19,7 @@ from fusion.tracking.tracker import simultaneous
 from fusion.trodden import cell_of
 
 JOIN_S: Final = 120.0  # later than this after the last of them nobody joins a group
+_SIGMAS: Final = 2.0  # of both errors, where two devices each saw a step by themselves
 _SAME_STEP_S: Final = 5.0  # late looks may move the evidence of one and the same step so far
 
 
@@ -26,8 +27,9 @@ class Step(NamedTuple):
     """One person's way over the line."""
 
     track_id: str
-    at_s: float
+    at_s: float  # when the evidence sufficed
     over: Metres
+    over_s: float  # when it came over the line
 
 
 class Held(NamedTuple):
@@ -129,7 +131,7 @@ def opened(walk: Walk) -> Case:
         step_m=crossing.step_m,
         sigma_m=crossing.sigma_m,
         line_status=crossing.line_status,
-        steps=(Step(track.id, crossing.at_s, crossing.over),),
+        steps=(_step(walk),),
         tracks=_tracks((track.id,), company),
         devices=_devices((), company),
         counted=len(company),
@@ -142,7 +144,7 @@ def opened(walk: Walk) -> Case:
 
 def joined(case: Case, walk: Walk) -> Case:
     """Add one more of the group: the headcount is the most seen at once, never a sum."""
-    track, crossing, company, _ = walk
+    _, crossing, company, _ = walk
     seen = replace(
         case,
         probability=max(case.probability, crossing.probability),
@@ -153,11 +155,10 @@ def joined(case: Case, walk: Walk) -> Case:
         simulated=case.simulated or any(one.simulated for one in company),
     )
     more = replace(seen, probability=case.probability) != case
-    step = Step(track.id, crossing.at_s, crossing.over)
     return replace(
         seen,
         updated_s=crossing.at_s if more else case.updated_s,
-        steps=(*case.steps, step),
+        steps=(*case.steps, _step(walk)),
     )
 
 
@@ -171,6 +172,24 @@ def are_one(case: Case, other: Case, rule: GroupsRule) -> bool:
         for step in case.steps
         for twin in other.steps
     )
+
+
+def gap_s(case: Case, other: Case, rule: GroupsRule) -> float | None:
+    """Return how long apart two cases of different devices came over the line; None: two groups.
+
+    One group is what `case_of` would have made one case: over the same place, within `link_s`.
+    """
+    if case.outbound != other.outbound:
+        return None
+    apart_m = rule.link_m + _SIGMAS * math.hypot(case.sigma_m, other.sigma_m)
+    gaps_s = (
+        abs(step.over_s - twin.over_s)
+        for step in case.steps
+        for twin in other.steps
+        if math.dist(step.over, twin.over) <= apart_m
+    )
+    closest_s = min(gaps_s, default=math.inf)
+    return closest_s if closest_s <= rule.link_s else None
 
 
 def case_of(cases: Iterable[Case], walk: Walk, rule: GroupsRule) -> Case | None:
@@ -199,6 +218,11 @@ def _followed(step: Step, crossing: Crossing, rule: GroupsRule) -> bool:
         crossing.at_s - step.at_s <= rule.link_s
         and math.dist(step.over, crossing.over) <= rule.link_m
     )
+
+
+def _step(walk: Walk) -> Step:
+    crossing = walk.crossing
+    return Step(walk.track.id, crossing.at_s, crossing.over, crossing.over_s)
 
 
 def _tracks(known: tuple[str, ...], company: tuple[Track, ...]) -> tuple[str, ...]:

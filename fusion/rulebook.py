@@ -25,6 +25,8 @@ class TimeRule(Rule, frozen=True, kw_only=True):
     """`[rules.time]`: how the engine deals with the order of arrival."""
 
     horizon_s: Annotated[float, Meta(ge=10.0, le=86_400.0)] = 900.0  # later messages are `late`
+    # Late ones are gone through by themselves for crossings, if no older; 0: never.
+    look_back_s: Annotated[float, Meta(ge=0.0, le=2_592_000.0)] = 604_800.0
     hold_back_s: Annotated[float, Meta(ge=0.0, le=60.0)] = 0.5  # absorbs ordinary jitter
     clock_ahead_s: Positive = 60.0  # captured_at may lie so far after received_at
 
@@ -46,11 +48,12 @@ class TrackingRule(Rule, frozen=True, kw_only=True):
 
     gate: Positive = 13.8155  # chi-squared, 2 degrees of freedom: 0.999
     confirm_hits: Annotated[int, Meta(ge=1, le=5)] = 3  # of the last 5 looks
-    tentative_s: Positive = 3.0  # an unconfirmed track dies so long after its last detection
-    coast_s: Positive = 15.0  # a confirmed one: woods hide people for so long
     confirm_probability: _Confidence = 0.8  # and so sure that anybody is there
     detect: _Probability = 0.6  # of seeing in one look whoever is there
     clutter: _Probability = 0.1  # of a false detection where the last one was
+    tentative_s: Positive = 3.0  # an unconfirmed track dies so long after its last detection
+    coast_s: Positive = 15.0  # a confirmed one: woods hide people for so long
+    return_s: NotNegative = 300.0  # and keeps its name if it is back so long after it
     coasting_after_s: Positive = 1.5  # without a detection its lines say `coasting`
     max_sigma_m: Positive = 150.0  # vaguer detections are counted, not tracked
     person_noise: Positive = 0.1  # white acceleration noise, m²/s³ (DOMAIN.md 5.2)
@@ -58,14 +61,14 @@ class TrackingRule(Rule, frozen=True, kw_only=True):
     vehicle_noise: Positive = 3.0
     merge_s: Positive = 2.0  # two tracks lying on one another so long are one
 
-    def noise_of(self, kind: str) -> float:
-        """Return the spectral density of white acceleration of a kind, m²/s³."""
     def __post_init__(self) -> None:
         """Refuse what would make a detection speak against itself."""
         if self.detect <= self.clutter:
             msg = f"detect {self.detect:g} is not above clutter {self.clutter:g}"
             raise ValueError(msg)
 
+    def noise_of(self, kind: str) -> float:
+        """Return the spectral density of white acceleration of a kind, m²/s³."""
         if kind == "person":
             return self.person_noise
         return self.vehicle_noise if kind == "vehicle" else self.animal_noise

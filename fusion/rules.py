@@ -32,14 +32,15 @@ def suppressed_id(case: Case) -> str:
     return derived_id("sup", case.id)
 
 
-def alert_of(sector: Sector, case: Case, *, issued_at: UtcTime) -> Alert:
-    """Write the alert of a case."""
+def alert_of(sector: Sector, case: Case, *, issued_at: UtcTime, late: bool = False) -> Alert:
+    """Write the alert of a case; `late`: only messages from beyond the horizon show it."""
     return Alert(
         alert_id=alert_id(case),
         incident_id=case.id,
         raised_at=UtcTime.from_epoch_s(case.opened_s),
         issued_at=issued_at,
         probability=_probability(case),
+        late=late,
         reasons=reasons(case),
         **_facts(sector, case),
     )

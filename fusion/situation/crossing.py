@@ -48,7 +48,9 @@ class Watch(Struct, frozen=True):
     support: int = 0
     last: Metres | None = None
     last_m: float = 0.0
-    over: Metres | None = None  # where it last came over the line
+    last_s: float = 0.0
+    over: Metres | None = None  # where it last came over the line ...
+    over_s: float = 0.0  # ... and when
     count: int = 0  # crossings so far
 
 
@@ -57,7 +59,8 @@ class Crossing(NamedTuple):
 
     outbound: bool
     at_s: float  # when the evidence sufficed
-    over: Metres  # where it came over the line
+    over: Metres  # where it came over the line ...
+    over_s: float  # ... and when: how soon the evidence suffices depends on who looks
     probability: float
     step_m: float  # from its farthest fix before to where it is now
     sigma_m: float  # of its distance to the line now
@@ -108,6 +111,7 @@ def observe(
         outbound=bool(watch.home),
         at_s=sight.at_s,
         over=watch.over or side.nearest,
+        over_s=watch.over_s if watch.over is not None else sight.at_s,
         probability=probability,
         step_m=step_m,
         sigma_m=sigma_m,
@@ -122,17 +126,19 @@ def observe(
         looks=watch.looks,
         last=sight.at,
         last_m=side.distance_m,
+        last_s=sight.at_s,
         count=watch.count + 1,
     )
     return turned, crossing
 
 
 def _remember(watch: Watch, now: Evidence, at: Metres, rule: CrossingRule) -> Watch:
-    over = watch.over
+    over, over_s = watch.over, watch.over_s
     if watch.last is not None and (watch.last_m >= 0.0) != (now.distance_m >= 0.0):
         share = watch.last_m / (watch.last_m - now.distance_m)
         (x0, y0), (x1, y1) = watch.last, at
         over = Metres(x0 + share * (x1 - x0), y0 + share * (y1 - y0))
+        over_s = watch.last_s + share * (now.at_s - watch.last_s)
     window, looks = watch.window, watch.looks
     if not window or now.at_s - window[-1].at_s >= _THIN_S:
         looks += 1
@@ -140,7 +146,10 @@ def _remember(watch: Watch, now: Evidence, at: Metres, rule: CrossingRule) -> Wa
         if window and window[0].at_s < oldest_s:
             window = tuple(seen for seen in window if seen.at_s >= oldest_s)
         window = (*window, now)
-    return replace(watch, last=at, last_m=now.distance_m, over=over, window=window, looks=looks)
+    return replace(
+        watch, last=at, last_m=now.distance_m, last_s=now.at_s, over=over, over_s=over_s,
+        window=window, looks=looks,
+    )  # fmt: skip
 
 
 def _settle(watch: Watch, p_beyond: float, rule: CrossingRule) -> Watch:
