@@ -56,6 +56,7 @@ class Forensic:
         self._minutes: set[int] = set()  # that late positions of units are of
         self._since_s = self._last_s = -math.inf  # when they came, by the clock
         self._same: dict[object, Any] = {}
+        self._desk: dict[Bundle, Any] = {}  # the look that was unpacked last
         self._episodes: list[_Episode] = []  # that are being gone through
 
     @property
@@ -69,8 +70,9 @@ class Forensic:
         if entry.unit_fix is not None:
             self.note(entry.unit_fix)
             self._minutes.add(_minute(entry.at_s))
-        else:
-            self._keep(entry)
+        elif self._keep(entry) and entry.loose is not None:
+            # Each by itself: they are not gone through in the order in which they came.
+            entry.pack(Bundle((entry.loose,), self._desk), 0)
 
     def note(self, fix: UnitFix) -> None:
         """Remember where one of our units is, whenever that is told."""
@@ -114,17 +116,16 @@ class Forensic:
             self._since_s = clock_s
         self._last_s = clock_s
 
-    def _keep(self, entry: Entry) -> None:
+    def _keep(self, entry: Entry) -> bool:
         key = (entry.sender, entry.message_id)
         if key in self._kept:
-            return
+            return False
         entry.share(self._same)
-        if entry.loose is not None:
-            entry.pack(Bundle([entry.loose], {}), 0)
         self._kept[key] = entry
         self._fresh += 1
         if len(self._kept) > _KEPT + _SHED:
             self._forget(min(_SHED, len(self._kept) - self._fresh))
+        return True
 
     def _forget(self, count: int) -> None:
         """Let go of those that came first; what was told of their time stands from now on."""
