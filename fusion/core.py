@@ -87,6 +87,8 @@ class Core:
         for track in tracks.values():
             over = track.watch.over or track.place
             yield frozenset((cell_of(*track.place), cell_of(*over)))
+        for track in self.tracker.gone.values():
+            yield frozenset((cell_of(*track.place),))
 
     def _with(self, tracker: Tracker, cases: dict[str, Case], trodden: Trodden) -> "Core":
         twin = Core(self._sector, trodden)

@@ -52,6 +52,14 @@ class Overlaps:
         twin.apart = self.apart | other.apart
         return twin
 
+    def rename(self, name: str, new: str) -> None:
+        """Keep under another name what is known of a track."""
+        for pair in [pair for pair in self.apart if name in pair]:
+            other = pair[0] if pair[1] == name else pair[1]
+            at_s = self.apart.pop(pair)
+            if other != new:
+                self.apart[min(other, new), max(other, new)] = at_s
+
     def seen_apart(self, tracks: Sequence[Track], at_s: float) -> None:
         """Note that one frame showed several tracks: those close together are different."""
         for one, other in combinations(tracks, 2):

@@ -27,6 +27,7 @@ from fusion.tracking.registration import (
     compared,
     unknown,
 )
+from fusion.tracking.stitching import one_gone, under_name
 from fusion.tracking.track import (
     Sighting,
     Track,
@@ -63,6 +64,7 @@ class Tracker:
         self.tracks: dict[str, Track] = {}
         self.offsets: dict[str, Offset] = {}  # how far off each device is known to be
         self.waiting: dict[str, tuple[Written, ...]] = {}  # lines of tentative tracks
+        self.gone: dict[str, Track] = {}  # that may come back into view
         self.overlaps = Overlaps()
         self._nearby = Nearby(rule.gate)
         self._existence = Existence(rule)
@@ -73,6 +75,7 @@ class Tracker:
         twin.tracks = dict(self.tracks)
         twin.offsets = dict(self.offsets)
         twin.waiting = dict(self.waiting)
+        twin.gone = dict(self.gone)
         twin.overlaps = self.overlaps.copy()
         return twin
 
@@ -81,11 +84,14 @@ class Tracker:
     ) -> "Tracker":
         """Return a copy with the tracks last seen in some cells, or with all others."""
         twin = Tracker(self._frame, self._rule, trodden or self._trodden)
-        twin.tracks = {
-            name: track
-            for name, track in self.tracks.items()
-            if (cell_of(track.motion.x_m, track.motion.y_m) in region) is inside
-        }
+        twin.tracks, twin.gone = (
+            {
+                name: track
+                for name, track in tracks.items()
+                if (cell_of(track.motion.x_m, track.motion.y_m) in region) is inside
+            }
+            for tracks in (self.tracks, self.gone)
+        )
         twin.offsets = dict(self.offsets)
         twin.waiting = {name: lines for name, lines in self.waiting.items() if name in twin.tracks}
         twin.overlaps = self.overlaps.part(twin.tracks, inside=True)
@@ -100,6 +106,7 @@ class Tracker:
                 twin.offsets[device] = other.offsets[device]
         twin.tracks |= other.tracks
         twin.waiting |= other.waiting
+        twin.gone |= other.gone
         twin.overlaps = self.overlaps.joined(other.overlaps)
         return twin
 
@@ -130,6 +137,10 @@ class Tracker:
                 touched.append(self._begin(look, fix, raw, lines))
             else:
                 touched.append(self._update(look, fix, raw, owner, lines))
+        touched = [
+            self._confirmed(one, lines) if not one.confirmed and self._is_sure(one) else one
+            for one in touched
+        ]
         if len(touched) > 1:
             self.overlaps.seen_apart(touched, look.at_s)
         self._missed(look, {track.id for track in touched})
@@ -142,6 +153,8 @@ class Tracker:
     def tick(self, at_s: float) -> tuple[Written, ...]:
         """Let event time pass: coast, merge, end."""
         lines: list[Written] = []
+        for name in [one.id for one in self.gone.values() if not self._may_return(one, at_s)]:
+            del self.gone[name]
         for kept, lost in self.overlaps.found(self, at_s, self._rule.merge_s):
             lines.append(self._end(self.tracks[lost], at_s))
             self._absorb(kept, lost, at_s)
@@ -158,6 +171,7 @@ class Tracker:
             elif idle_s >= self._rule.coast_s * self._existence.share(track.log_odds):
                 lines.append(self._end(track, at_s))
                 self._forget(track.id)
+                self.gone[track.id] = replace(track, line_s=at_s)
                 continue
             elif idle_s >= self._rule.coasting_after_s and _due(track, at_s):
                 lines.append(self._line(track, at_s, TrackState.COASTING))
@@ -272,18 +286,50 @@ class Tracker:
             return updated_beside(motion, old.shared, fix.x_m, fix.y_m, cov)
         return updated(motion, fix.x_m, fix.y_m, cov), NOTHING
 
+    def _is_sure(self, track: Track) -> bool:
+        """Tell whether it is time to confirm a track."""
+        seen_often = track.hits.bit_count() >= self._rule.confirm_hits
+        return seen_often and track.log_odds >= self._existence.confirming
+
+    def _confirmed(self, track: Track, lines: list[Written]) -> Track:
+        """Confirm a track, under the name it had before it went out of view, if it had one."""
+        # Where it is now: what it wrote elsewhere is told here, and void with the rest of it.
+        cell = cell_of(track.motion.x_m, track.motion.y_m)
+        told = [one._replace(cell=cell) for one in self.waiting.pop(track.id)]
+        track = replace(track, confirmed=True)
+        old = self._gone_before(track)
+        if old is None:
+            told[0] = told[0]._replace(first=True)
+        else:
+            # What it wrote while the old one still coasted would say two things at once.
+            since_s = old.line_s + LINE_S - _JUST_S
+            told = [
+                one._replace(line=replace(one.line, track_id=old.id))
+                for one in told
+                if one.line.t.timestamp() >= since_s
+            ]
+            self._forget(track.id)
+            if self.gone.pop(old.id, None) is None:
+                self._forget(old.id)
+            self.overlaps.rename(track.id, old.id)
+            track = under_name(track, old)
+        lines.extend(told)
+        self.tracks[track.id] = track
+        self._put(track, track.seen_s)
+        return track
+
+    def _gone_before(self, track: Track) -> Track | None:
+        """Return the track of whom a new one may be, from before they went out of view."""
+        gone = (one for one in self.gone.values() if self._may_return(one, track.seen_s))
+        coasting = (one for one in self.tracks.values() if one.confirmed)
+        coming = (self.tracks[name] for name in self.waiting)
+        return one_gone(track, (*gone, *coasting), coming)
+
+    def _may_return(self, gone: Track, at_s: float) -> bool:
+        return at_s - gone.seen_s <= self._rule.return_s
+
     def _written(self, track: Track, lines: list[Written]) -> Track:
-        """Confirm if it is time, and write a line if one is due; store the track."""
-        if (
-            not track.confirmed
-            and track.hits.bit_count() >= self._rule.confirm_hits
-            and track.log_odds >= self._existence.confirming
-        ):
-            # Where it is now: what it wrote elsewhere is told here, and void with the rest of it.
-            cell = cell_of(track.motion.x_m, track.motion.y_m)
-            first, *others = (one._replace(cell=cell) for one in self.waiting.pop(track.id))
-            lines.extend((first._replace(first=True), *others))
-            track = replace(track, confirmed=True)
+        """Write a line if one is due; store the track."""
         if _due(track, track.seen_s):
             written = self._line(track, track.seen_s, TrackState.CONFIRMED)
             if track.confirmed:
