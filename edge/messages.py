@@ -330,7 +330,10 @@ class ReceiptsMessage(Wire, frozen=True, kw_only=True):
 
 
 class TrackUpdate(Wire, frozen=True, kw_only=True):
-    """One line of a track: where it was at `t`."""
+    """One line of a track: where it was at `t`.
+
+    `lost_near_line`: nobody sees it any more, and it may have come over the border line since.
+    """
 
     track_id: Id
     t: UtcTime
@@ -341,6 +344,7 @@ class TrackUpdate(Wire, frozen=True, kw_only=True):
     label: str
     state: TrackState
     devices: tuple[Name, ...]
+    lost_near_line: bool = False
 
 
 class Reason(Wire, frozen=True, kw_only=True):

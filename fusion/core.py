@@ -39,7 +39,7 @@ class Core:
         self._sector = sector
         self._rules = sector.rules
         self._trodden = trodden
-        self.tracker = Tracker(sector.frame, sector.rules.tracking, trodden)
+        self.tracker = Tracker(sector, trodden)
         self.units: dict[str, Unit] = {}
         self.cases: dict[str, Case] = {}
         self.revision = 0  # grows whenever a case changes

@@ -41,6 +41,7 @@ from maps.layers import (
 
 TRACK_KEPT_S: Final = 60.0  # after its last update a track leaves the picture
 ENDED_KEPT_S: Final = 5.0  # long enough to fade away on the page
+LOST_KEPT_S: Final = 600.0  # near the line: who was lost there may be over it
 PATROL_KEPT_S: Final = 3600.0
 DEVICE_SILENT_S: Final = 15.0  # three status messages missed
 FRAME_OLD_S: Final = 10.0
@@ -172,8 +173,7 @@ class Picture:
         """Let time pass: what is too old leaves, a device that says nothing turns silent."""
         changes = []
         for track_id, track in list(self._tracks.items()):
-            kept_s = ENDED_KEPT_S if track.update.state is TrackState.ENDED else TRACK_KEPT_S
-            if now.seconds_since(track.heard_at) > kept_s:
+            if now.seconds_since(track.heard_at) > _kept_s(track.update):
                 del self._tracks[track_id]
                 changes.append(Change("track", track_id, None))
         for unit_id, patrol in list(self._patrols.items()):
@@ -303,6 +303,12 @@ class Picture:
             *(Change("patrol", unit_id, None) for unit_id in shed),
             Change("patrol", position.unit_id, patrol_feature(position, heard_at=heard_at)),
         ]
+
+
+def _kept_s(update: TrackUpdate) -> float:
+    if update.state is not TrackState.ENDED:
+        return TRACK_KEPT_S
+    return LOST_KEPT_S if update.lost_near_line else ENDED_KEPT_S
 
 
 def _issued(alert: Alert) -> tuple[UtcTime, str]:

@@ -108,6 +108,22 @@ class Border:
                 best, best_m2, best_s = segment, m2, s
         return None if best is None else _seen_from(best, best_s, x_m, y_m)
 
+    def is_in_reach(self, seen: Metres, now: Metres, cov: CovM2) -> bool:
+        """Tell whether somebody may have come over the line, or to it, unseen.
+
+        Args:
+            seen: Where they were seen last.
+            now: Where they would be now.
+            cov: Of that.
+        """
+        side = self.side(*now)
+        if side is None or side.past_end:
+            return False
+        if abs(side.distance_m) <= 2.0 * math.sqrt(along(cov, side.normal) + side.sigma_m**2):
+            return True
+        before = self.side(*seen)
+        return before is not None and before.distance_m * side.distance_m < 0.0
+
     def _remember(self, cell: tuple[int, int]) -> tuple[_Segment, ...]:
         """Find every segment that can be the nearest one to some point of a cell."""
         x_m, y_m = (cell[0] + 0.5) * _CELL_M, (cell[1] + 0.5) * _CELL_M

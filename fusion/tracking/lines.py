@@ -19,8 +19,14 @@ class Written(NamedTuple):
     first: bool = False  # of a track that was confirmed just now
 
 
-def line(
-    track: Track, motion: Motion, at_s: float, state: TrackState, frame: LocalFrame
+def line(  # noqa: PLR0913 - all that a line says
+    track: Track,
+    motion: Motion,
+    at_s: float,
+    state: TrackState,
+    frame: LocalFrame,
+    *,
+    lost_near_line: bool,
 ) -> TrackUpdate:
     """Write where a track is at `at_s`; `motion` is its motion at that instant."""
     lat, lon = frame.to_wgs84(motion.x_m, motion.y_m)
@@ -37,6 +43,7 @@ def line(
         label=track.label,
         state=state,
         devices=track.devices,
+        lost_near_line=lost_near_line,
     )
 
 

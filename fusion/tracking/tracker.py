@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from edge.messages import TrackState
-from fusion.local_frame import CovM2, LocalFrame
-from fusion.rulebook import TrackingRule
+from fusion.local_frame import CovM2, Metres
+from fusion.sector import Sector
 from fusion.tracking import plates
 from fusion.tracking.association import assign
 from fusion.tracking.existence import Existence
@@ -44,6 +44,7 @@ _JUST_S: Final = 1e-6
 _FIVE_LOOKS: Final = 0b11111
 _SPEED_SIGMA_MPS: Final = {"person": 1.5, "animal": 2.0}  # of a newborn track
 _VEHICLE_SPEED_SIGMA_MPS: Final = 10.0
+_CROSSING: Final = frozenset({"person", "vehicle"})  # kinds that matter if lost near the line
 _CONFIDENT: Final = 0.5
 _WAITING_LINES: Final = 8  # of a tentative track: 24 s at the slowest
 
@@ -58,9 +59,11 @@ class Step(NamedTuple):
 class Tracker:
     """The tracks of one sector at one event time."""
 
-    def __init__(self, frame: LocalFrame, rule: TrackingRule, trodden: Trodden) -> None:
+    def __init__(self, sector: Sector, trodden: Trodden) -> None:
         """Begin without any track; where they are seen is noted in `trodden`."""
-        self._frame, self._rule, self._trodden = frame, rule, trodden
+        rule = sector.rules.tracking
+        self._sector, self._frame, self._border = sector, sector.frame, sector.border
+        self._rule, self._trodden = rule, trodden
         self.tracks: dict[str, Track] = {}
         self.offsets: dict[str, Offset] = {}  # how far off each device is known to be
         self.waiting: dict[str, tuple[Written, ...]] = {}  # lines of tentative tracks
@@ -71,7 +74,7 @@ class Tracker:
 
     def copy(self) -> "Tracker":
         """Return a copy that shares every track: they are immutable. `wake` it before use."""
-        twin = Tracker(self._frame, self._rule, self._trodden)
+        twin = Tracker(self._sector, self._trodden)
         twin.tracks = dict(self.tracks)
         twin.offsets = dict(self.offsets)
         twin.waiting = dict(self.waiting)
@@ -83,7 +86,7 @@ class Tracker:
         self, region: frozenset[int], *, inside: bool, trodden: Trodden | None = None
     ) -> "Tracker":
         """Return a copy with the tracks last seen in some cells, or with all others."""
-        twin = Tracker(self._frame, self._rule, trodden or self._trodden)
+        twin = Tracker(self._sector, trodden or self._trodden)
         twin.tracks, twin.gone = (
             {
                 name: track
@@ -156,7 +159,7 @@ class Tracker:
         for name in [one.id for one in self.gone.values() if not self._may_return(one, at_s)]:
             del self.gone[name]
         for kept, lost in self.overlaps.found(self, at_s, self._rule.merge_s):
-            lines.append(self._end(self.tracks[lost], at_s))
+            lines.append(self._line(self.tracks[lost], at_s, TrackState.ENDED, is_lost=False))
             self._absorb(kept, lost, at_s)
         # Whatever the rules: nobody's place in the grid may run out before the next tick.
         quiet_s = min(self._rule.coasting_after_s, self._rule.tentative_s, AHEAD_S - LINE_S)
@@ -169,12 +172,12 @@ class Tracker:
                     self._forget(track.id)
                     continue
             elif idle_s >= self._rule.coast_s * self._existence.share(track.log_odds):
-                lines.append(self._end(track, at_s))
+                lines.append(self._line(track, at_s, TrackState.ENDED, is_lost=True))
                 self._forget(track.id)
                 self.gone[track.id] = replace(track, line_s=at_s)
                 continue
             elif idle_s >= self._rule.coasting_after_s and _due(track, at_s):
-                lines.append(self._line(track, at_s, TrackState.COASTING))
+                lines.append(self._line(track, at_s, TrackState.COASTING, is_lost=True))
                 self.tracks[track.id] = replace(track, line_s=at_s)
             if self._nearby.is_due(track.id, at_s):
                 self._put(track, at_s)
@@ -331,7 +334,7 @@ class Tracker:
     def _written(self, track: Track, lines: list[Written]) -> Track:
         """Write a line if one is due; store the track."""
         if _due(track, track.seen_s):
-            written = self._line(track, track.seen_s, TrackState.CONFIRMED)
+            written = self._line(track, track.seen_s, TrackState.CONFIRMED, is_lost=False)
             if track.confirmed:
                 lines.append(written)
             else:
@@ -355,11 +358,16 @@ class Tracker:
                 log_odds = self._existence.missed(track.log_odds)
                 self.tracks[track_id_] = replace(track, hits=hits, log_odds=log_odds)
 
-    def _end(self, track: Track, at_s: float) -> Written:
-        return self._line(track, at_s, TrackState.ENDED)
-
-    def _line(self, track: Track, at_s: float, state: TrackState) -> Written:
-        written = line(track, self.at(track, at_s), at_s, state, self._frame)
+    def _line(self, track: Track, at_s: float, state: TrackState, *, is_lost: bool) -> Written:
+        motion = self.at(track, at_s)
+        near_line = (
+            is_lost
+            and track.kind in _CROSSING
+            and self._border.is_in_reach(
+                track.place, Metres(motion.x_m, motion.y_m), track.cov_of(motion)
+            )
+        )
+        written = line(track, motion, at_s, state, self._frame, lost_near_line=near_line)
         return Written(written, cell_of(track.motion.x_m, track.motion.y_m))
 
     def _absorb(self, kept_id: str, lost_id: str, at_s: float) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edge.messages import InvalidMessageError, Scene, UtcTime
 from maps import picture as picture_module
-from maps.picture import DEVICE_SILENT_S, ENDED_KEPT_S, TRACK_KEPT_S, Health, Picture
+from maps.picture import DEVICE_SILENT_S, ENDED_KEPT_S, LOST_KEPT_S, TRACK_KEPT_S, Health, Picture
 
 NOON = UtcTime.parse("2026-03-14T12:00:00.000Z")
 
@@ -40,6 +40,12 @@ def test_a_track_without_updates_leaves_the_picture_after_a_minute(picture, say,
 def test_a_track_that_ended_leaves_at_once(picture, say, noon) -> None:
     picture.take(*say.track(state="ended"), received_at=noon)
     assert len(picture.tick(noon.after(ENDED_KEPT_S + 1))) == 1
+
+
+def test_who_was_lost_near_the_line_stays_in_sight(picture, say, noon) -> None:
+    picture.take(*say.track(state="ended", lost_near_line=True), received_at=noon)
+    assert picture.tick(noon.after(LOST_KEPT_S)) == []
+    assert len(picture.tick(noon.after(LOST_KEPT_S + 1))) == 1
 
 
 def test_a_device_that_says_nothing_turns_silent_once(picture, say, noon) -> None:

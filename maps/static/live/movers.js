@@ -68,7 +68,7 @@ export class Tracks {
 
   put(_, feature, now) {
     const about = feature.properties;
-    if (about.state === "ended") {
+    if (about.state === "ended" && !about.lost_near_line) {
       this.drop("track", feature.id);
       return;
     }
@@ -84,7 +84,7 @@ export class Tracks {
     track.error.setLatLngs(ellipse(at, about.ellipse_95));
     track.way.setLatLngs(track.path.map((step) => step.at));
     track.course.setLatLngs(course(at, about.velocity_mps));
-    track.symbol.setAttribute("class", `mover is-${shapeOf(about.label)} is-${about.state}`);
+    track.symbol.setAttribute("class", `mover is-${shapeOf(about.label)} is-${about.state}${about.lost_near_line ? " is-lost" : ""}`);
     track.shape.setAttribute("d", SHAPES[shapeOf(about.label)]);
     this.fade(track, now);
   }
@@ -118,8 +118,9 @@ export class Tracks {
   fade(track, now) {
     const ageS = Math.max(0, (now - track.time) / 1000);
     const gone = Math.min(1, Math.max(0, (ageS - FRESH_S) / (FADED_S - FRESH_S)));
-    const opacity = 1 - 0.75 * gone;
-    const coasting = track.about.state === "coasting";
+    const lost = track.about.lost_near_line === true; // stays in sight: it may be over the line
+    const opacity = lost ? 1 : 1 - 0.75 * gone;
+    const coasting = track.about.state !== "confirmed";
     const dashArray = coasting || ageS > OLD_S ? "4 5" : null;
     track.dot.setOpacity(opacity);
     track.error.setStyle({ opacity: 0.9 * opacity, fillOpacity: coasting ? 0 : 0.09 * opacity, dashArray });
@@ -135,7 +136,7 @@ export class Tracks {
     const speed = word("unit.mps", { n: number(about.speed_mps, 1) });
     const moving = about.speed_mps >= SLOW_MPS;
     return card(word("track.title", { label: labelText(about.label) }), [
-      [word("field.state"), word(`track.${about.state}`)],
+      [word("field.state"), word(about.lost_near_line ? "track.lost" : `track.${about.state}`)],
       [word("field.time"), `${clockText(time)} (${ageText((now - time) / 1000)})`],
       [word("field.speed"), moving ? `${speed} · ${compassText(about.course_deg)}` : word("track.still")],
       [word("field.error"), word("track.error", { distance: distanceText(about.ellipse_95.semi_major_m) })],
