@@ -17,6 +17,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from io import BufferedReader
 from itertools import pairwise
 from pathlib import Path
@@ -71,8 +72,13 @@ def recording_line(message: Recorded) -> bytes:
             payload = msgspec.json.format(payload, indent=-1)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         payload = encode(payload.decode(errors="replace"))
-    received_at, topic = message.received_at.rfc3339().encode(), msgspec.json.encode(message.topic)
+    received_at, topic = _written(message.received_at), msgspec.json.encode(message.topic)
     return b'{"received_at":"%b","topic":%b,"payload":%b}\n' % (received_at, topic, payload)
+
+
+@lru_cache(maxsize=1)  # what came together has one time
+def _written(moment: UtcTime) -> bytes:
+    return moment.rfc3339().encode()
 
 
 def parse_line(line: bytes) -> Recorded:

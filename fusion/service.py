@@ -2,9 +2,9 @@
 
 Order is everything. A message is written to the journal and flushed to the disk before the broker
 may forget it (`fusion.reception`); then the engine steps; then what happened is saved, with the
-place in the journal, in one transaction; only then is it published. So whatever dies, the next
-start finds a message either at the broker or in the journal, and knows which of them the store has
-seen. It begins with the last snapshot of the engine and what the journal has behind it.
+place in the journal, in one transaction; only then are alerts published. So whatever dies, the
+next start finds a message either at the broker or in the journal, and knows which of them the
+store has seen. It begins with the last snapshot of the engine and what the journal has behind it.
 """
 
 import gc
@@ -36,7 +36,7 @@ STATUS_S: Final = 5.0
 RECOVERY_HORIZONS: Final = 2.0  # how much of the journal rebuilds the state without a snapshot
 _NOTE_S: Final = 0.02  # an alert that was taken is noted so soon: else a restart repeats it
 _EVENTS: Final = 4096  # that wait for the store at most
-_SAVE_S: Final = 0.2  # where nothing but track lines is new: they share one transaction
+_SAVE_S: Final = 1.0  # where nothing but track lines is new: only the last of each is kept
 _FAREWELL_S: Final = 2.0  # a clean stop gives what waits for the engine so long
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ class Service:
         """Let the clock pass, unless what waits tells the engine the time."""
         if (now := self._reception.quiet_at()) is not None:
             events = self._advance(partial(self._engine.tick, now))
-            self._events += events
+            self._note(events)
             self._rejections += _rejections(events, now)
 
     def _keep_house(self) -> None:
@@ -179,8 +179,10 @@ class Service:
 
     def _take(self, batch: Batch) -> None:
         """Let the engine take what is in the journal now."""
+        events: list[Event] = []
         for item in batch.accepted:
-            self._events += self._step(item, self._rejections)
+            events += self._step(item, self._rejections)
+        self._note(events)
         for one in batch.rejections:
             self._malformed.count(sender_on(one.topic), "malformed")
         self._rejections += batch.rejections
@@ -209,6 +211,13 @@ class Service:
             self._last_fault = repr(error)
             return ()
 
+    def _note(self, events: Sequence[Event]) -> None:
+        """Publish track lines, which are lost on whoever is not there; the store gets all."""
+        self._events += events
+        self._announcer.tracks(
+            line for one in events if isinstance(one, TracksUpdated) for line in one.updates
+        )
+
     @property
     def _is_unsaved(self) -> bool:
         return bool(self._events or self._rejections or self._taken != self._saved)
@@ -221,7 +230,7 @@ class Service:
         return not all(isinstance(one, TracksUpdated | TracksRevised) for one in self._events)
 
     def _save(self) -> None:
-        """Save what happened, in one transaction; then publish it."""
+        """Save what happened, in one transaction; then publish the alerts."""
         events, rejections, refused = self._events, self._rejections, self._refused
         self._events, self._rejections, self._refused = [], [], []
         new = self._insist(
@@ -239,9 +248,6 @@ class Service:
         self._rejected += len(rejections)
         self._link.acknowledge_all(refused)
         self._announcer.alerts(new)
-        for event in events:
-            if isinstance(event, TracksUpdated):
-                self._announcer.tracks(event.updates)
 
     def _note_taken(self) -> None:
         if alert_ids := self._announcer.alerts_taken():

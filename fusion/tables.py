@@ -24,7 +24,7 @@ class UtcInstant(TypeDecorator[datetime]):
         if value.tzinfo is None:
             msg = f"{value!r} has no time zone"
             raise ValueError(msg)
-        utc = value.astimezone(UTC)
+        utc = value if value.tzinfo is UTC else value.astimezone(UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:

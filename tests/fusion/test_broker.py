@@ -172,7 +172,50 @@ def test_what_it_acknowledged_outlives_a_kill(any_broker, listen) -> None:
     link.stop()
 
 
-@pytest.mark.parametrize("words", [("--port", "70000"), ("--port", "x"), ("more",)])
+def test_flushed_less_often_it_takes_what_comes_and_still_outlives_a_kill(
+    tmp_path, free_port, listen
+) -> None:
+    """Only a power cut could tell the difference."""
+    from fusion.link import Link  # noqa: PLC0415 - an edge-only install has none
+
+    port = free_port()
+    url = f"mqtt://127.0.0.1:{port}"
+    words = ("--port", port, "--store", tmp_path, "--sync-every-s", "3600")
+    with command(*words) as process:
+        assert "ready" in process.stdout.readline()
+        link = Link(url, topics=["t"], session="somebody")
+        link.start()
+        sender = listen(url)
+        while not link.receive(at_most=9, within_s=1):  # until it is subscribed
+            sender.send("t", b"0")
+        link.stop()
+        sender.send("t", b"1")
+        process.kill()
+        process.wait()
+    until_free(port)
+    with command(*words) as process:
+        assert "ready" in process.stdout.readline()
+        link = Link(url, topics=["t"], session="somebody")
+        link.start()
+        came: list[bytes] = []
+        while b"1" not in came:
+            deliveries = link.receive(at_most=9, within_s=10)
+            assert deliveries
+            came += [delivery.payload for delivery in deliveries]
+        link.stop()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--port", "70000"),
+        ("--port", "x"),
+        ("--sync-every-s", "-1"),
+        ("--sync-every-s", "0.0001"),
+        ("--sync-every-s", "nan"),
+        ("more",),
+    ],
+)
 def test_wrong_usage_is_told_apart(words) -> None:
     with pytest.raises(SystemExit) as stopped:
         broker.main(words)

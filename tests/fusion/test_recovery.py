@@ -370,6 +370,7 @@ def test_a_clean_stop_leaves_nothing_to_read_again(
     folder = tmp_path / "broken"
     life = Life(short_sector, folder)
     life.live(0.0, DIES_S, lingering)
+    life.service._save()
     life.service._snapshots.take_last(life.service._engine, life.journal.end)
     life.die()
     life = Life(short_sector, folder)
