@@ -14,9 +14,10 @@ devices, and where our units were (`fusion.patrol_book`).
 """
 
 import math
+from bisect import insort
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from fusion.core import Core
 from fusion.events import Event
@@ -31,13 +32,14 @@ from fusion.trodden import Trodden
 _QUIET_S: Final = 10.0  # nothing late for so long: the flush is over
 _LONGEST_S: Final = 120.0  # a flush that does not end is gone through so often
 _MANY: Final = 10_000  # as are so many messages
+_PAUSE_S: Final = 0.01  # for each message that was gone through last: 2 % of the time
 _KEPT: Final = 30_000  # messages; 12 MB
 _SHED: Final = 3_000
 _KEPT_S: Final = 3_600.0  # after the last late one
 _COASTS: Final = 4.0  # however a track coasts on: it is gone after so many `coast_s`
 _MINUTE_S: Final = 60.0
 _A_UNIT_FIX: Final = 0.2  # what one costs, where a look costs 1
-_HURRY: Final = 1_000.0  # messages that wait: for so many more, so many times as fast
+_HURRY: Final = 5_000.0  # messages that wait: for so many more, so many times as fast
 
 
 class Forensic:
@@ -47,14 +49,17 @@ class Forensic:
         """Begin with none."""
         self._sector = sector
         self._telling = telling
-        rules = sector.rules
+        tracking = sector.rules.tracking
         # After so long without anybody in view no track is left, and nobody joins a case.
-        self._apart_s = JOIN_S + _COASTS * rules.tracking.coast_s
+        self._apart_s = JOIN_S + _COASTS * tracking.coast_s + tracking.return_s
         self._patrols = PatrolBook()
         self._kept: dict[tuple[str, str], Entry] = {}  # in the order they came
+        self._log: list[Entry] = []  # the same, by event time
         self._fresh = 0  # so many of the last ones were not gone through yet
         self._minutes: set[int] = set()  # that late positions of units are of
+        self._spans: dict[str, tuple[float, float]] = {}  # that fresh ones of each device are of
         self._since_s = self._last_s = -math.inf  # when they came, by the clock
+        self._began_s, self._pause_s = -math.inf, 0.0
         self._same: dict[object, Any] = {}
         self._desk: dict[Bundle, Any] = {}  # the look that was unpacked last
         self._episodes: list[_Episode] = []  # that are being gone through
@@ -71,6 +76,8 @@ class Forensic:
             self.note(entry.unit_fix)
             self._minutes.add(_minute(entry.at_s))
         elif self._keep(entry) and entry.loose is not None:
+            since_s, until_s = self._spans.get(entry.sender, (entry.at_s, entry.at_s))
+            self._spans[entry.sender] = min(since_s, entry.at_s), max(until_s, entry.at_s)
             # Each by itself: they are not gone through in the order in which they came.
             entry.pack(Bundle((entry.loose,), self._desk), 0)
 
@@ -92,8 +99,9 @@ class Forensic:
                 self._forget(len(self._kept))
             if not self._is_due(clock_s):
                 return []
-            self._since_s = clock_s
             self._begin(arrivals)
+            self._began_s = self._since_s = clock_s
+            self._pause_s = _PAUSE_S * sum(len(one) for one in self._episodes)
         events: list[Event] = []
         budget *= max(1.0, self._fresh / _HURRY)
         while self._episodes and budget > 0.0:
@@ -117,11 +125,12 @@ class Forensic:
         self._last_s = clock_s
 
     def _keep(self, entry: Entry) -> bool:
-        key = (entry.sender, entry.message_id)
+        key = _key(entry)
         if key in self._kept:
             return False
         entry.share(self._same)
         self._kept[key] = entry
+        insort(self._log, entry, key=_order)
         self._fresh += 1
         if len(self._kept) > _KEPT + _SHED:
             self._forget(min(_SHED, len(self._kept) - self._fresh))
@@ -134,19 +143,25 @@ class Forensic:
         if times_s:
             apart_s = self._apart_s
             self._telling.settle_late(min(times_s) - apart_s, max(times_s) + apart_s)
+        self._log = [one for one in self._log if _key(one) in self._kept]
         self._same = {}
 
     def _drop(self, episode: "_Episode") -> None:
-        if episode.taken is not None:
-            self._kept.pop((episode.taken.sender, episode.taken.message_id), None)
+        taken = episode.taken
+        if taken is not None and self._kept.pop(_key(taken), None) is not None:
+            self._log.remove(taken)
         if episode.is_over:
             self._episodes.remove(episode)
 
     def _is_due(self, clock_s: float) -> bool:
         if not self.waits:
             return False
+        if self._fresh >= _MANY:
+            return True
+        if _within(self._began_s, clock_s, self._pause_s):
+            return False
         is_quiet = not _within(self._last_s, clock_s, _QUIET_S)
-        return is_quiet or self._fresh >= _MANY or not _within(self._since_s, clock_s, _LONGEST_S)
+        return is_quiet or not _within(self._since_s, clock_s, _LONGEST_S)
 
     def _begin(self, arrivals: Arrivals) -> None:
         """Go through every episode of which something is new."""
@@ -155,13 +170,12 @@ class Forensic:
         fresh = set(islice(reversed(self._kept), self._fresh))
         minutes = self._minutes
         self._fresh, self._minutes = 0, set()
-        for entries in self._apart(sorted(self._kept.values(), key=_order)):
+        for entries in self._apart(self._log):
             patrols = self._sector.rules.patrols
             since_s = entries[0].at_s - patrols.max_age_s
             until_s = entries[-1].at_s + patrols.hold_s
-            if fresh.isdisjoint((one.sender, one.message_id) for one in entries) and (
-                minutes.isdisjoint(range(_minute(since_s), _minute(until_s) + 1))
-            ):
+            told_of = range(_minute(since_s), _minute(until_s) + 1)
+            if fresh.isdisjoint(map(_key, entries)) and minutes.isdisjoint(told_of):
                 continue
             fixes = self._patrols.between(since_s, until_s)
             self._episodes.append(_Episode(self._sector, entries, fixes, self._apart_s))
@@ -171,10 +185,7 @@ class Forensic:
 
         Somebody may cross just where the horizon was when the flush came.
         """
-        spans: dict[str, tuple[float, float]] = {}
-        for entry in islice(reversed(self._kept.values()), self._fresh):
-            since_s, until_s = spans.get(entry.sender, (entry.at_s, entry.at_s))
-            spans[entry.sender] = min(since_s, entry.at_s), max(until_s, entry.at_s)
+        spans, self._spans = self._spans, {}
         if not spans:
             return
         first_s = min(since_s for since_s, _ in spans.values()) - JOIN_S
@@ -201,45 +212,45 @@ class Forensic:
             yield episode
 
 
-class _Item(NamedTuple):
-    order: tuple[float, str, str]
-    item: Entry | UnitFix
-
-
 class _Episode:
     """A stretch of time from nobody in view to nobody in view."""
 
     def __init__(
         self, sector: Sector, entries: list[Entry], fixes: list[UnitFix], apart_s: float
     ) -> None:
-        """Put messages and where our units were in one order."""
+        """Begin with nothing taken; messages and positions come in order."""
         self.since_s, self.until_s = entries[0].at_s, entries[-1].at_s
         self.found: dict[str, Case] = {}  # so far
         self.taken: Entry | None = None  # just now
         self._ends_s = self.until_s + apart_s
         self._core = Core(sector, Trodden())
         self._revision = self._core.revision
-        items = [_Item(one.order, one) for one in entries]
-        items += [_Item((one.at_s, one.unit_id, ""), one) for one in fixes]
-        self._left = sorted(items, key=_item_order, reverse=True)
+        self._left = entries[::-1]
+        self._fixes = fixes[::-1]  # a position that is as old as a message comes first
+
+    def __len__(self) -> int:
+        """Return how many messages are left."""
+        return len(self._left)
 
     @property
     def is_over(self) -> bool:
         """Tell whether everything was gone through."""
-        return not self._left
+        return not (self._left or self._fixes)
 
     def go_on(self, budget: float) -> float:
         """Take messages until a budget is spent; return what is left of it."""
-        while self._left and budget > 0.0:
-            (at_s, *_), item = self._left.pop()
-            self.taken = item if isinstance(item, Entry) else None
-            self._core.advance(at_s)
-            if isinstance(item, Entry):
-                self._core.take(item.within(None))
-                budget -= 1.0 + len(item.cells)
-            else:
-                self._core.take(item)
+        while (self._left or self._fixes) and budget > 0.0:
+            self.taken = None
+            if not self._left or (self._fixes and self._fixes[-1].at_s <= self._left[-1].at_s):
+                fix = self._fixes.pop()
+                self._core.advance(fix.at_s)
+                self._core.take(fix)
                 budget -= _A_UNIT_FIX
+            else:
+                self.taken = entry = self._left.pop()
+                self._core.advance(entry.at_s)
+                self._core.take(entry.within(None))
+                budget -= 1.0 + len(entry.cells)
             self._look_for_cases()
         if self.is_over:
             self.taken = None
@@ -263,9 +274,9 @@ def _minute(at_s: float) -> int:
     return math.floor(at_s / _MINUTE_S)
 
 
+def _key(entry: Entry) -> tuple[str, str]:
+    return entry.sender, entry.message_id
+
+
 def _order(entry: Entry) -> tuple[float, str, str]:
     return entry.order
-
-
-def _item_order(item: _Item) -> tuple[float, str, str]:
-    return item.order
