@@ -21,7 +21,7 @@ from fusion.intake import Intake, Refusals, sender_of
 from fusion.link import Link
 
 TOLD: Final = 50  # devices of each kind of oddity
-_RECEIPTS_S: Final = 1.0
+_RECEIPTS_S: Final = 2.0
 _IDS: Final = 500  # in one message: 64 KiB at most
 _VERSION: Final = version("tuanbien")
 
@@ -52,7 +52,7 @@ QUIET: Final = Door({}, {}, {})
 class Receipts:
     """Tells each device what is on our disk, so that it may forget it.
 
-    Said once a second: a receipt for each message would be as much work as the messages.
+    Said every two seconds: a receipt for each message would be as much work as the messages.
     """
 
     def __init__(self, sector_id: str, link: Link) -> None:

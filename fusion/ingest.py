@@ -1,9 +1,7 @@
 """The doors of the running fusion service: `serve` a sector, `record` what its devices send."""
 
-import gc
 import threading
 from pathlib import Path
-from typing import Final
 
 from edge.messages import FUSION, FusionStatus, RefusedError, Topic, encode
 from fusion.journal import Journal, Recorded, recording_line
@@ -14,11 +12,6 @@ from fusion.service import TICK_S, Service
 from fusion.snapshot_folder import SnapshotFolder
 from fusion.snapshotter import EVERY_S, Snapshotter
 from fusion.store import Store
-
-# Nothing in the engine goes round in circles, and a horizon of it is millions of objects: to look
-# through them for what does took a quarter of all time, up to a second at once. What is young is
-# still looked through.
-_COLLECTIONS: Final = (50_000, 5, 1000)
 
 
 def serve(  # noqa: PLR0913 - what a service is wired to
@@ -41,7 +34,6 @@ def serve(  # noqa: PLR0913 - what a service is wired to
         RefusedError: The broker's address is none, the store cannot be opened, or the journal
             cannot be written or belongs to another process or sector.
     """
-    gc.set_threshold(*_COLLECTIONS)
     status = Topic(sector.id, FUSION, "status")
     farewell = FusionStatus(v=1, sector=sector.id, online=False)
     link = Link(

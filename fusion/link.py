@@ -8,6 +8,7 @@ import logging
 import queue
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
@@ -25,6 +26,7 @@ _KEEPALIVE_S: Final = 15
 _CONNECT_TIMEOUT_S: Final = 3.0
 _RETRY_S: Final = (1, 8)  # first and longest wait before the next try
 _INBOX: Final = 4096  # messages; beyond, the network waits for us
+_GATHER_S: Final = 0.005
 _AT_ONCE_BYTES: Final = 4 * 1024 * 1024
 _FAREWELL_S: Final = 2.0
 _READ_BYTES: Final = 65_536
@@ -129,12 +131,20 @@ class _Client(paho.Client):
     """Paho, with fewer system calls, and less work for each message that comes."""
 
     on_published: Callable[[Iterable[_Published]], None]
+    _read_s = 0.0  # when it was read last
 
     def _create_socket(self) -> Any:  # noqa: ANN401 - what paho takes for a socket
         return _BufferedSocket(super()._create_socket())  # type: ignore[arg-type]
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
-        """Take every packet that was read, before anything is waited for."""
+        """Take every packet that was read, before anything is waited for.
+
+        While packets come one upon the other they are let come together: to wait for each by
+        itself costs more than to read it.
+        """
+        if time.monotonic() - self._read_s < _GATHER_S:
+            time.sleep(_GATHER_S)
+        self._read_s = time.monotonic()
         result = super().loop_read(max_packets)
         while (
             result == MQTTErrorCode.MQTT_ERR_SUCCESS

@@ -9,6 +9,7 @@ stamped late it would be run again, out of order, by an engine that is too slow 
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,8 +25,9 @@ from fusion.saving import Rejection
 Clock = Callable[[], UtcTime]
 
 BATCH: Final = 256  # messages that share one flush to the disk
-_WAITING_BYTES: Final = 32 * 1024 * 1024  # of payloads; beyond, the broker keeps what comes
+_WAITING_BYTES: Final = 16 * 1024 * 1024  # of payloads; beyond, the broker keeps what comes
 _LOOK_S: Final = 0.25
+_GATHER_S: Final = 0.02  # from one batch to the next: a flush for every message costs more than it
 
 
 class Accepted(NamedTuple):
@@ -131,11 +133,13 @@ class Reception:
         try:
             while not self._closing.is_set():
                 deliveries = self._link.receive(at_most=BATCH, within_s=_LOOK_S)
+                began_s = time.monotonic()
                 if deliveries:
                     with self._changed:
                         self._under_way = True
                         now = self._clock()
                     self._hand_over(self.take(deliveries, now))
+                    self._closing.wait(max(0.0, began_s + _GATHER_S - time.monotonic()))
                 self._receipts.send_due()
             self._receipts.send()
         except StoppedError:

@@ -37,7 +37,7 @@ RECOVERY_HORIZONS: Final = 2.0  # how much of the journal rebuilds the state wit
 _NOTE_S: Final = 0.02  # an alert that was taken is noted so soon: else a restart repeats it
 _EVENTS: Final = 4096  # that wait for the store at most
 _SAVE_S: Final = 1.0  # where nothing but track lines is new: only the last of each is kept
-_FAREWELL_S: Final = 2.0  # a clean stop gives what waits for the engine so long
+_FAREWELL_S: Final = 1.0  # a clean stop gives what waits for the engine so long
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 

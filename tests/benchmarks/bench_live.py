@@ -1,4 +1,6 @@
-"""The whole way, live: `python -m tests.benchmarks.bench_live [SECONDS [MESSAGES_PER_S]]`; prints one JSON line.
+"""The whole way, live; prints one JSON line.
+
+    python -m tests.benchmarks.bench_live [SECONDS [MESSAGES_PER_S [SYNC_EVERY_S]]]
 
 A real broker, `tuanbien fusion serve` with its journal and SQLite, and a load of 1,000 messages a
 second (QoS 1, five detections each) from a process of its own, all on the cores that there are.
@@ -7,6 +9,7 @@ others go on. An alert's delay runs from when the message that decided it was se
 subscriber has the alert, less the reorder window, in which fusion waits on purpose.
 
 The history into which the flush is sorted is as long as the run: give 600 for all ten minutes.
+`SYNC_EVERY_S` is the broker's `--sync-every-s`; with 0 it is the disk that is measured.
 """
 
 import json
@@ -16,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,26 +89,35 @@ class Ear:
         self._client.loop_stop()
 
 
-class Cpu:
-    """What share of one core processes took, since the last time it was asked."""
+FUSION_THREADS = ("fusion: engine, store, telling", "fusion: link", "fusion: reception")
 
-    def __init__(self, **processes: int) -> None:
-        self._processes = {name: psutil.Process(pid) for name, pid in processes.items()}
+
+class Cpu:
+    """What share of one core processes, and fusion's threads, took since it was last asked."""
+
+    def __init__(self, fusion: int, **others: int) -> None:
+        self._fusion = psutil.Process(fusion)
+        self._others = {name: psutil.Process(pid) for name, pid in others.items()}
         self._before: dict[str, float] = {}
         self._at_s = 0.0
         self.shares()
 
     def shares(self) -> dict[str, float]:
-        now_s, shares = time.monotonic(), {}
-        for name, process in self._processes.items():
+        now_s, before = time.monotonic(), self._before
+        self._before = dict(self._used_s())
+        took_s, self._at_s = max(1e-9, now_s - self._at_s), now_s
+        return {
+            name: round((used_s - before.get(name, 0.0)) / took_s, 2)
+            for name, used_s in self._before.items()
+        }
+
+    def _used_s(self) -> Iterator[tuple[str, float]]:
+        threads = sorted(self._fusion.threads(), key=lambda one: one.id)  # as they were begun
+        for name, thread in zip(FUSION_THREADS, threads, strict=False):
+            yield name, thread.user_time + thread.system_time
+        for name, process in self._others.items():
             times = process.cpu_times()
-            used_s = times.user + times.system
-            shares[name] = round(
-                (used_s - self._before.get(name, 0.0)) / max(1e-9, now_s - self._at_s), 2
-            )
-            self._before[name] = used_s
-        self._at_s = now_s
-        return shares
+            yield name, times.user + times.system
 
 
 class Journaled:
@@ -149,7 +161,7 @@ def phase(
     for line in load.stdout:
         said |= json.loads(line)
         if "crossings" in line:
-            cpu = Cpu(fusion=fusion, broker=broker, load=load.pid)
+            cpu = Cpu(fusion, broker=broker, load=load.pid)
         if "ended_s" in line:
             assert cpu is not None
             said["cpu"] = cpu.shares()
