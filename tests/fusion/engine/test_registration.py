@@ -80,6 +80,29 @@ def test_no_more_is_claimed_than_both_together_can_know() -> None:
         assert doubt_of(offset, one.ray)[0] >= 0.49 * one.ray.along_m**2
 
 
+def test_what_is_learnt_at_one_range_is_doubted_at_another() -> None:
+    """Pitch, height and place err with range each in its own way: no number fits two ranges."""
+    dice, height_m, lengths2 = np.random.default_rng(1), 10.0, []
+    for _ in range(200):
+        errors = dice.normal(0.0, (math.radians(0.1), 0.15, 0.3))
+
+        def off(range_m, errors=errors) -> Sighted:
+            grown = (range_m**2 / height_m + height_m, range_m / height_m, 1.0)
+            sigmas = (math.radians(0.1), 0.15, 0.3)
+            along2 = sum((g * sigma) ** 2 for g, sigma in zip(grown, sigmas, strict=True))
+            ray = ray_of(0.0, 0.0, range_m, 0.0, (along2, 0.0, 1.0))
+            return Sighted(range_m + float(np.dot(grown, errors)), 0.0, FOOT, ray)
+
+        offset = unknown(0.0)
+        for _ in range(20):
+            exact = Sighted(60.0, 0.0, FOOT, ray_of(60.0, 60.0, 60.0, 0.0, (1e-4, 0.0, 1e-4)))
+            offset, _ = compared(offset, off(60.0), unknown(0.0), exact, NOISE_M2, ("a", "b"))
+        there = off(100.0)
+        left_m = there.x_m - 100.0 - shift_of(offset, there.ray)[0]
+        lengths2.append(left_m**2 / doubt_of(offset, there.ray)[0])
+    assert 0.5 < np.mean(lengths2) < 1.2
+
+
 @given(
     st.lists(st.tuples(st.floats(-3, 3), st.floats(-3, 3)), min_size=3, max_size=3),
     st.lists(
@@ -143,5 +166,5 @@ def test_cameras_that_are_off_give_one_track_where_the_person_is(make, sector, r
     ]
     lines = [line for line in told if line.t > make.start.after(30) and line.state == "confirmed"]
     assert len({line.track_id for line in lines}) == 1
-    # What both have in common stays unknown: half of 2² m², of which a filter believes 95 %.
-    assert all(1.5 <= min(line.cov_m2[0], line.cov_m2[2]) <= 2.5 for line in lines)
+    # What both have in common stays unknown, half of 2² m², and a tenth is never learnt.
+    assert all(1.9 <= min(line.cov_m2[0], line.cov_m2[2]) <= 2.9 for line in lines)
