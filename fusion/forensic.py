@@ -226,7 +226,7 @@ class _Episode:
         self._core = Core(sector, Trodden())
         self._revision = self._core.revision
         self._left = entries[::-1]
-        self._fixes = fixes[::-1]  # a position that is as old as a message comes first
+        self._fixes = fixes[::-1]
 
     def __len__(self) -> int:
         """Return how many messages are left."""
@@ -241,7 +241,7 @@ class _Episode:
         """Take messages until a budget is spent; return what is left of it."""
         while (self._left or self._fixes) and budget > 0.0:
             self.taken = None
-            if not self._left or (self._fixes and self._fixes[-1].at_s <= self._left[-1].at_s):
+            if self._is_fix_next:
                 fix = self._fixes.pop()
                 self._core.advance(fix.at_s)
                 self._core.take(fix)
@@ -257,6 +257,14 @@ class _Episode:
             self._core.advance(self._ends_s)
             self._look_for_cases()
         return budget
+
+    @property
+    def _is_fix_next(self) -> bool:
+        """Tell whether a position comes next, in the very order of live."""
+        if not (self._left and self._fixes):
+            return not self._left
+        fix, entry = self._fixes[-1], self._left[-1]
+        return (fix.at_s, fix.unit_id) < (entry.at_s, entry.sender)
 
     def _look_for_cases(self) -> None:
         """Note what changed before the core forgets it."""
