@@ -8,6 +8,7 @@ import pytest
 
 from tests.benchmarks.scoreboard import ours, peer_process, peers, scenes
 from tests.benchmarks.scoreboard.devices import drones, masts, placed
+from tests.benchmarks.scoreboard.innovations import nis
 from tests.benchmarks.scoreboard.metrics import (
     Instant,
     gospa,
@@ -106,11 +107,18 @@ def test_as_motmetrics_has_it(seed: int, expected_idf1: float, expected_switches
 
 
 def test_nees_counts_a_track_on_the_person_it_is_on_the_longest() -> None:
-    mean, (low, high) = nees({("x", 1): [2.0, 2.0, 2.0], ("x", 2): [90.0], ("y", 2): [4.0] * 3})
+    errors = {("x", 1): [2.0, 2.0, 2.0], ("x", 2): [90.0], ("y", 2): [4.0] * 3}
+    mean, low, high = nees(errors, devices=6)
     assert mean == 3.0
     # chi² with 4 degrees of freedom, halved: two tracks of the same length are two draws
     assert (low, high) == (pytest.approx(0.2422, abs=1e-3), pytest.approx(5.5716, abs=1e-3))
-    assert math.isnan(nees({})[0])
+    assert math.isnan(nees({}, devices=6).mean)
+
+
+def test_tracks_that_share_one_device_are_one_draw() -> None:
+    """All of them are off by its bias: a hundred tracks tell no more of it than one."""
+    tracks = {(f"t{number}", number): [2.0] for number in range(100)}
+    assert nees(tracks, devices=1).high == pytest.approx(7.378, abs=1e-3)
 
 
 def test_an_error_is_measured_by_its_covariance() -> None:
@@ -179,7 +187,14 @@ def test_a_short_scene_through_our_engine_gives_a_sane_picture() -> None:
     assert 0.4 < good.idf1 <= 1.0
     assert nothing.idf1 == 0.0
     assert nothing.tracks == 0
-    assert good.nees > 0.1
+    assert good.nees.mean > 0.1
+
+
+def test_innovations_are_no_larger_than_the_tracker_expects() -> None:
+    scene = scenes.scene("fields", until_s=30.0)
+    found = nis(scene)
+    assert set(found) <= {"camera", "drone"}
+    assert all(0.0 < one.mean < 2.5 for one in found.values())
 
 
 def test_the_truth_itself_would_score_perfectly() -> None:

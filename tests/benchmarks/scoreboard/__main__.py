@@ -8,13 +8,13 @@ look at, which are never scored.
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from tests.benchmarks.scoreboard import ours, peer_process, scenes
+from tests.benchmarks.scoreboard.innovations import nis
 from tests.benchmarks.scoreboard.metrics import Score, score
 from tests.benchmarks.scoreboard.movers import FULL_S
 from tests.benchmarks.scoreboard.ours import Run
@@ -40,9 +40,10 @@ def main(words: Sequence[str]) -> int:
         print(f"{peer_process.PYTHON} is missing: `make .venv-peers`, or --ours", file=sys.stderr)
         return 1
     print(
-        "| scene | tracker | GOSPA m | IDF1 | switches | NEES (95 % band) | tracks | detections/s |"
+        "| scene | tracker | GOSPA m | IDF1 | switches | NEES (95 % band) | NIS | tracks "
+        "| detections/s |"
     )
-    print("|---|---|---|---|---|---|---|---|", flush=True)
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)
     figures: dict[str, Any] = {}
     for title, made in _sets(asked):
         scored = [(scene, _results(scene, asked)) for scene in made]
@@ -76,21 +77,20 @@ Result = tuple[Score, float]  # and detections a second
 
 def _results(scene: Scene, asked: argparse.Namespace) -> dict[str, Result]:
     """Run every tracker on a scene, printing a row for each."""
-    results = {"ours": _result(scene, ours.tracked(scene))}
+    said = ", ".join(f"{kind} {mean}" for kind, mean in nis(scene).items())
+    results = {"ours": _result(scene, ours.tracked(scene), said)}
     for method, settings in () if asked.ours else TUNED.items():
         run = peer_process.tracked(scene, method, settings=settings, kept_in=asked.peers_from)
         results[method] = _result(scene, run)
     return results
 
 
-def _result(scene: Scene, run: Run) -> Result:
+def _result(scene: Scene, run: Run, said: str = "") -> Result:
     good = score(pictured(run.records, scene.truth.times_s), scene.truth)
     per_s = scene.detections / run.seconds
-    low, high = good.nees_band
-    nees = "" if math.isnan(good.nees) else f"{good.nees:.2f} ({low:.2f} to {high:.2f})"
     print(
         f"| {scene.name}, seed {scene.seed} | {run.name} | {good.gospa_m:.2f} | {good.idf1:.3f} "
-        f"| {good.switches} | {nees} | {good.tracks} | {per_s:,.0f} |",
+        f"| {good.switches} | {good.nees} | {said} | {good.tracks} | {per_s:,.0f} |",
         flush=True,
     )
     return good, per_s

@@ -6,7 +6,7 @@ know, so an estimate that lies on someone out of all views is neither right nor 
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -40,6 +40,20 @@ class Instant(NamedTuple):
     gap_m: FloatArray  # (people, tracks)
 
 
+class Banded(NamedTuple):
+    """The mean of squared lengths, and where it lies in 95 of 100 cases if all is right."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Write it as a cell of the table."""
+        return (
+            "" if math.isnan(self.mean) else f"{self.mean:.2f} ({self.low:.2f} to {self.high:.2f})"
+        )
+
+
 class Score(NamedTuple):
     """How good a picture of a whole scene is."""
 
@@ -49,8 +63,7 @@ class Score(NamedTuple):
     false: float
     idf1: float
     switches: int
-    nees: float  # mean, 2 degrees of freedom; nan: the tracker gives no covariance
-    nees_band: tuple[float, float]  # 95 %
+    nees: Banded  # nan: the tracker gives no covariance
     tracks: int
 
 
@@ -119,25 +132,32 @@ def switches(instants: Sequence[Instant], *, cap_m: float = IDENTITY_CAP_M) -> i
     return count
 
 
-def nees(
-    errors: Mapping[tuple[str, int], Sequence[float]],
-) -> tuple[float, tuple[float, float]]:
+def nees(errors: Mapping[tuple[str, int], Sequence[float]], *, devices: int) -> Banded:
     """Return the mean of squared Mahalanobis errors by `(track, person)`, and its 95 % band.
 
-    A track counts while it is on the person it is on the longest. The errors of one track hang
-    together, so the band takes each track as one draw of chi² with 2 degrees of freedom, and as
-    many draws as unequal tracks are worth (Kish): (Σn)² / Σn².
+    A track counts while it is on the person it is on the longest.
     """
     longest: dict[str, Sequence[float]] = {}
     for (track, _), values in sorted(errors.items()):
         if len(values) > len(longest.get(track, ())):
             longest[track] = values
-    if not longest:
-        return math.nan, (math.nan, math.nan)
-    lengths = np.array([len(values) for values in longest.values()], dtype=np.float64)
-    draws = float(lengths.sum() ** 2 / (lengths**2).sum())
+    return banded(longest.values(), at_most=devices)
+
+
+def banded(runs: Iterable[Sequence[float]], *, at_most: int) -> Banded:
+    """Return the mean of squared lengths in 2 dimensions, and its 95 % band.
+
+    The lengths of one run hang together, so the band takes each run as one draw of chi² with 2
+    degrees of freedom, and as many draws as unequal runs are worth (Kish): (Σn)² / Σn². All runs
+    share the biases of the devices, so there are no more draws than devices.
+    """
+    kept = [values for values in runs if values]
+    if not kept:
+        return Banded(math.nan, math.nan, math.nan)
+    lengths = np.array([len(values) for values in kept], dtype=np.float64)
+    draws = min(float(at_most), float(lengths.sum() ** 2 / (lengths**2).sum()))
     low, high = (float(chi2.ppf(share, 2.0 * draws)) / draws for share in (0.025, 0.975))
-    return float(np.mean(np.concatenate(list(longest.values())))), (low, high)
+    return Banded(float(np.mean(np.concatenate(kept))), low, high)
 
 
 def squared(off_m: FloatArray, cov_m2: CovM2) -> float:
@@ -170,7 +190,6 @@ def score(picture: Picture, truth: Truth) -> Score:
                 length2 = squared(said_m[column] - there[row], one.cov_m2)
                 errors.setdefault((one.track, ids[row]), []).append(length2)
     mean = sums / max(1, len(instants))
-    mean_nees, band = nees(errors)
     return Score(
         gospa_m=float(mean[0]),
         localisation=float(mean[1]),
@@ -178,8 +197,7 @@ def score(picture: Picture, truth: Truth) -> Score:
         false=float(mean[3]),
         idf1=idf1(instants),
         switches=switches(instants),
-        nees=mean_nees,
-        nees_band=band,
+        nees=nees(errors, devices=truth.devices),
         tracks=len({track for now in instants for track in now.tracks}),
     )
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from edge.messages import TrackState, TrackUpdate, decode
 from fusion.engine import Engine
 from fusion.events import TracksRevised, TracksUpdated, is_void
-from fusion.sector import load_sector
+from fusion.sector import Sector, load_sector
 from tests.benchmarks.scoreboard.picture import Record
 from tests.benchmarks.scoreboard.scenes import Scene
 from tests.benchmarks.scoreboard.sector import FRAME, write
@@ -23,10 +23,15 @@ class Run(NamedTuple):
     seconds: float
 
 
+def sector_of(scene: Scene) -> Sector:
+    """Return a scene's sector as the engine reads it."""
+    with tempfile.TemporaryDirectory() as folder:
+        return load_sector(write(Path(folder), scene.land))
+
+
 def tracked(scene: Scene) -> Run:
     """Run the engine, decoding included; its final track lines are the records."""
-    with tempfile.TemporaryDirectory() as folder:
-        sector = load_sector(write(Path(folder), scene.land))
+    sector = sector_of(scene)
     arrivals = [(BEGAN_AT.after(one.received_s), one.topic, one.payload) for one in scene.lines]
     updates: list[TrackUpdate] = []
     began_s = time.process_time()

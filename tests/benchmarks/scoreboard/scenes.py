@@ -37,6 +37,7 @@ class Truth(NamedTuple):
     kinds: tuple[str, ...]
     xy_m: FloatArray  # (M, T, 2); nan where they are not about
     covered: np.ndarray  # (M, T) within some device's view, if nothing hid them
+    devices: int  # that look
 
 
 class Scene(NamedTuple):
@@ -127,7 +128,7 @@ def _truth(movers: list[Mover], eyes: list[Eye], until_s: float) -> Truth:
     for eye in eyes:
         covered |= eye.covers(xy_m, times_s)
     ids, kinds = tuple(mover.id for mover in movers), tuple(mover.kind for mover in movers)
-    return Truth(times_s, ids, kinds, xy_m, covered)
+    return Truth(times_s, ids, kinds, xy_m, covered, len(eyes))
 
 
 def _key(message: DetectionsMessage) -> tuple[str, str]:
