@@ -5,6 +5,7 @@ import random
 import shutil
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -438,3 +439,30 @@ def test_another_version_of_the_program_has_another_fingerprint(tmp_path, monkey
     with (package / "core.py").open("a") as source:
         source.write("#\n")
     assert snapshot_folder.code_fingerprint() != before
+
+
+# -- beyond the horizon ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dies_s", [(61.0,), (66.0, 72.0), (61.0, 61.5, 90.0)])
+@pytest.mark.parametrize("snapshots", [False, True])
+def test_a_death_while_a_cut_off_camera_uploads_costs_no_late_incident(
+    short_sector, tmp_path, walk, dies_s, snapshots
+) -> None:
+    """While the upload comes, while it is waited for its end, and behind it."""
+    seen = walk(begin=BEGAN_AT, from_m=-8.0, to_m=8.0, speed_mps=1.0)
+    comes = [(60.0 + 0.02 * number, encode(one)) for number, one in enumerate(seen)]
+    bounds = [50.0, *dies_s, 100.0]
+    for begin_s, end_s in pairwise(bounds):
+        life = Life(short_sector, tmp_path / "broken")
+        life.live(begin_s, end_s, comes, snapshot_at=lambda at_s: snapshots and at_s % 5.0 == 0.0)
+        found = told(life.store)
+        life.die()
+    whole = Life(short_sector, tmp_path / "whole")
+    whole.live(50.0, 100.0, comes)
+    assert found == told(whole.store)
+    whole.die()
+    (alert,), (incident,), tracks = (list(part.values()) for part in found)
+    assert (alert.late, incident.alert_ids, tracks) == (True, (alert.alert_id,), [])
+    words = [{k: json.loads(encode(v)) for k, v in part.items()} for part in found]
+    assert words == list(replayed(short_sector, tmp_path / "broken"))
