@@ -392,9 +392,13 @@ def test_ticks_in_between_change_nothing_that_is_said(make, minute, run) -> None
 def test_a_clock_that_was_wrong_for_a_while_tells_nobody_twice(make, minute, run) -> None:
     """It ran an hour ahead: everything was late. It was set right, and all of it came again."""
     seen = seen_by(make, "cam-1", group(make))
-    wrong = arriving(make, seen, 3600, every_s=1 / 3)
+    wrong = arriving(make, [*seen, *elsewhere(make, 50)], 3600, every_s=1 / 3)
+    outcome = run(minute, wrong)
+    assert [alert.late for alert in outcome.alerts] == [True]
     outcome = run(minute, [*wrong, *seen, *arriving(make, seen, 900)])
-    assert len({one.alert_ids for one in outcome.standing}) == len(outcome.standing) == 1
+    assert [alert.late for alert in outcome.alerts] == [True]
+    (incident,) = outcome.standing
+    assert (incident.alert_ids, incident.amended) == ((outcome.alerts[0].alert_id,), True)
 
 
 def test_a_message_that_breaks_the_core_is_left_out_and_stops_nothing(
