@@ -27,7 +27,10 @@ Clock = Callable[[], UtcTime]
 BATCH: Final = 256  # messages that share one flush to the disk
 _WAITING_BYTES: Final = 16 * 1024 * 1024  # of payloads; beyond, the broker keeps what comes
 _LOOK_S: Final = 0.25
-_GATHER_S: Final = 0.02  # from one batch to the next: a flush for every message costs more than it
+# From one batch to the next: a flush for every message costs more than the message, and whatever
+# this thread does makes the engine's wait for a moment.
+_GATHER_S: Final = 0.02
+_GATHER_BEHIND_S: Final = 0.1  # while batches wait for the engine, nobody waits for the next one
 
 
 class Accepted(NamedTuple):
@@ -139,7 +142,8 @@ class Reception:
                         self._under_way = True
                         now = self._clock()
                     self._hand_over(self.take(deliveries, now))
-                    self._closing.wait(max(0.0, began_s + _GATHER_S - time.monotonic()))
+                    gather_s = _GATHER_BEHIND_S if self._is_behind else _GATHER_S
+                    self._closing.wait(max(0.0, began_s + gather_s - time.monotonic()))
                 self._receipts.send_due()
             self._receipts.send()
         except StoppedError:
@@ -148,6 +152,11 @@ class Reception:
             with self._changed:
                 self._fault = error
                 self._changed.notify_all()
+
+    @property
+    def _is_behind(self) -> bool:
+        with self._changed:
+            return len(self._batches) > 1
 
     def _hand_over(self, batch: Batch) -> None:
         """Let it wait for the engine; while too much waits, nothing more is received."""
