@@ -4,17 +4,18 @@
     ──▶ ──▶ · · · · · · · · · · · · · · · · · · · ·  ──▶ ──▶
     one track, ended or coasting                     a new one, just confirmed
 
-Either somebody turns round and comes back where they left; or they keep their velocity v for a
+Either somebody turns round and comes back where they left (no one who came over the line does, not
+within minutes); or they keep their velocity v for a
 while and then walk at random, as an Ornstein-Uhlenbeck velocity does (DOMAIN.md 5.2), so that
 what may be reached grows like a walk and not like t³. After t, with memory m, pace s (each axis)
 and e = exp(-t/m):
 
     mean = m (1 - e) v      variance = s² m (2t - m (3 - 4e + e²))
 
-A name is given where this is likelier than someone new at that very place, and where no one else
-may claim it. People who went in a file come back in its order: who leads, leads. A name is all
-that is passed on, and the votes of the class: neither evidence of a crossing nor a patrol's
-company is.
+A name is given where this is much likelier than someone new at that very place, and where no one
+else may claim it. Of two who went together, who led leads again; of more, one who was missed would
+shift the names of all behind, so they get none. A name is all that is passed on, and the votes of
+the class: neither evidence of a crossing nor a patrol's company is.
 """
 
 import math
@@ -34,7 +35,8 @@ _PACE_MPS: Final = 0.7
 _FASTEST_MPS: Final = 2.0  # on foot, over all the time unseen
 _BACK_M: Final = 8.0  # who turned round comes back within so much of where they left, 1 sigma
 _SOMEONE_NEW_PER_M2: Final = 1.0 / 200.0**2  # anywhere about
-_CLEARLY: Final = 2.0  # nats by which the likeliest must lead those who did not go with them
+_CLEARLY: Final = 2.0  # nats above someone new, and above those who did not go with the likeliest
+_FILE: Final = 2  # so many, whose order is believed
 _UNSEEN_S: Final = 2.0  # before the new track began
 _FILE_M: Final = 20.0  # who go together are no farther apart, at any one time
 _FILE_S: Final = 20.0
@@ -51,7 +53,7 @@ def one_gone(track: Track, gone: Iterable[Track], coming: Iterable[Track]) -> Tr
     """
     odds = {old.id: (_odds(track, old), old) for old in gone if _may_be(track, old)}
     likely = sorted((-value, name) for name, (value, _) in odds.items() if value > 0.0)
-    if not likely:
+    if not likely or likely[0][0] > -_CLEARLY:
         return None
     best = odds[likely[0][1]][1]
     file = [best]
@@ -62,7 +64,7 @@ def one_gone(track: Track, gone: Iterable[Track], coming: Iterable[Track]) -> Tr
         elif value < likely[0][0] + _CLEARLY:
             return None
     ahead = sum(_walks_ahead(one, track) for one in coming)
-    return _in_order(file)[ahead] if ahead < len(file) else None
+    return _in_order(file)[ahead] if ahead < len(file) <= _FILE else None
 
 
 def under_name(track: Track, old: Track) -> Track:
@@ -106,6 +108,8 @@ def _odds(track: Track, old: Track) -> float:
         north_m - kept_s * old.motion.vy_mps,
         (xx + walk_m2 + c_xx, xy + c_xy, yy + walk_m2 + c_yy),
     )
+    if old.watch.count:
+        back = 0.0
     return math.log(max(_NEVER, 0.5 * (on + back) / _SOMEONE_NEW_PER_M2))
 
 
