@@ -28,6 +28,7 @@ from fusion.sector_file import (
     read_toml,
 )
 from fusion.situation.border import JOINED_M, Border, BorderPiece
+from fusion.tracking.ways import Ways
 
 _GEOMETRIES = {
     "border": "LineString", "trails": "LineString", "zones": "Polygon", "markers": "Point",
@@ -46,6 +47,7 @@ class Sector:
     frame: LocalFrame
     border: Border
     trails: tuple[Trail, ...]
+    ways: Ways  # the trails, as people walk them
     zones: tuple[Zone, ...]
     markers: tuple[Marker, ...]
     rules: Rules
@@ -87,6 +89,7 @@ def load_sector(path: Path, *, rules_file: Path | None = None) -> Sector:
         frame=plan.frame,
         border=Border(pieces),
         trails=trails,
+        ways=Ways(trail.line for trail in trails if trail.kind != "river"),
         zones=zones,
         markers=markers,
         rules=_rules(path, described.rules, rules_file),

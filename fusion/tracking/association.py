@@ -62,8 +62,13 @@ def _pairs(look: Look, fix: Fix, near: Iterable[Track], rule: TrackingRule) -> l
     most_x_m = REACH_M + math.sqrt(gate * fix.cov[0])
     most_y_m = REACH_M + math.sqrt(gate * fix.cov[2])
     for track in near:
-        x_m, y_m, vx_mps, vy_mps, (xx, xy, yy), (b0, b1, b2, b3), (c0, c1, c2) = track.motion
-        dt_s = at_s - track.seen_s
+        motion, since_s = track.motion, track.seen_s
+        # Nobody farther from where it was last seen, its own error apart: `fusion.trodden`.
+        if abs(fix_x_m - motion.x_m) > most_x_m or abs(fix_y_m - motion.y_m) > most_y_m:
+            continue
+        if track.ahead is not None:
+            since_s, motion = track.ahead
+        x_m, y_m, vx_mps, vy_mps, (xx, xy, yy), (b0, b1, b2, b3), (c0, c1, c2) = motion
         sightings, bias = track.sightings, track.bias
         if len(sightings) == 1 and sightings[0].device == device:
             r0, r1, r2 = fix.random  # only this device saw it lately: the shared bias cancels
@@ -72,18 +77,14 @@ def _pairs(look: Look, fix: Fix, near: Iterable[Track], rule: TrackingRule) -> l
             r0, r1, r2 = r0 + bias[0], r1 + bias[1], r2 + bias[2]
         if (shared := track.shared) is not NOTHING:
             r0, r1, r2 = r0 + shared[0], r1 + shared[1], r2 + shared[2]
+        dt_s = at_s - since_s
         t2 = dt_s * dt_s
         third = rule.noise_of(track.kind) * t2 * dt_s / 3.0
-        east_m = fix_x_m - x_m
-        north_m = fix_y_m - y_m
-        # Nobody farther from where it was last seen, its own error apart: `fusion.trodden`.
-        if abs(east_m) > most_x_m or abs(north_m) > most_y_m:
-            continue
-        east_m -= vx_mps * dt_s
+        east_m = fix_x_m - x_m - vx_mps * dt_s
         s0 = xx + 2.0 * dt_s * b0 + t2 * c0 + third + r0
         if east_m * east_m > gate * s0:
             continue
-        north_m -= vy_mps * dt_s
+        north_m = fix_y_m - y_m - vy_mps * dt_s
         s2 = yy + 2.0 * dt_s * b3 + t2 * c2 + third + r2
         if north_m * north_m > gate * s2 or not may_be_one(kind, track.kind):
             continue

@@ -35,21 +35,23 @@ class Nearby:
         """Enter a track, or move it, as known at an instant; `noise` is its kind's, m²/s³."""
         until_s = at_s + AHEAD_S
         self._until_s[track.id] = until_s
-        x_m, y_m, vx_mps, vy_mps, a, b, c = track.motion
-        dt_s = until_s - track.seen_s
+        seen_x_m, seen_y_m = track.motion.x_m, track.motion.y_m
+        since_s, motion = track.ahead or (track.seen_s, track.motion)
+        x_m, y_m, vx_mps, vy_mps, a, b, c = motion
+        dt_s = until_s - since_s
         t2 = dt_s * dt_s
         third = noise * t2 * dt_s / 3.0
         # No variance on the way there exceeds these, whatever the sign of the correlation.
         var_x = a[0] + 2.0 * dt_s * abs(b[0]) + t2 * c[0] + third + track.bias[0] + track.shared[0]
         var_y = a[2] + 2.0 * dt_s * abs(b[3]) + t2 * c[2] + third + track.bias[2] + track.shared[2]
-        # It is somewhere between where it was last seen and where it would be at the end.
+        # It is somewhere between where it was and where it would be at the end.
         x2_m, y2_m = x_m + vx_mps * dt_s, y_m + vy_mps * dt_s
         reach_x_m, reach_y_m = math.sqrt(self._gate * var_x), math.sqrt(self._gate * var_y)
         wanted = _cells(
-            max(min(x_m, x2_m) - reach_x_m, x_m - REACH_M),
-            min(max(x_m, x2_m) + reach_x_m, x_m + REACH_M),
-            max(min(y_m, y2_m) - reach_y_m, y_m - REACH_M),
-            min(max(y_m, y2_m) + reach_y_m, y_m + REACH_M),
+            max(min(x_m, x2_m) - reach_x_m, seen_x_m - REACH_M),
+            min(max(x_m, x2_m) + reach_x_m, seen_x_m + REACH_M),
+            max(min(y_m, y2_m) - reach_y_m, seen_y_m - REACH_M),
+            min(max(y_m, y2_m) + reach_y_m, seen_y_m + REACH_M),
         )
         known = self._ranges.get(track.id)
         if known == wanted:

@@ -12,6 +12,7 @@ from fusion.tracking.intersection import NOTHING
 from fusion.tracking.motion import Motion, plus
 from fusion.tracking.plates import Plates
 from fusion.tracking.registration import Sighted
+from fusion.tracking.ways import Ahead
 
 RECENT_S: Final = 10.0  # a device that saw the track so lately still counts among its devices
 _MAX_VOTE: Final = 20.0  # old evidence of the class fades against new
@@ -67,6 +68,7 @@ class Track(Struct, frozen=True):
     simulated: bool
     watch: Watch = Watch()
     escorts: tuple[Escort, ...] = ()
+    ahead: Ahead | None = None  # unseen, on a trail: where it would be
     plates: Plates = ()  # of a vehicle, as read
     log_odds: float = 0.0  # that anybody is there: `fusion.tracking.existence`
     shared: CovM2 = NOTHING  # error that may hang together with what smoothing devices say

@@ -1,7 +1,7 @@
 """Fixes -> tracks: predict, associate, update, confirm, coast, merge, end. Event time only."""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -37,6 +37,7 @@ from fusion.tracking.track import (
     track_id,
     voted,
 )
+from fusion.tracking.ways import Ahead
 from fusion.trodden import Trodden, cell_of
 
 LINE_S: Final = 0.5  # a track writes at most so often
@@ -126,7 +127,8 @@ class Tracker:
     def at(self, track: Track, at_s: float) -> Motion:
         """Return a track's motion, moved on to an instant."""
         noise = self._rule.noise_of(track.kind)
-        return predicted(track.motion, at_s - track.seen_s, noise)
+        since_s, motion = track.ahead or (track.seen_s, track.motion)
+        return predicted(motion, at_s - since_s, noise)
 
     def look(self, look: Look) -> Step:
         """Take in one frame of one device."""
@@ -164,24 +166,40 @@ class Tracker:
         # Whatever the rules: nobody's place in the grid may run out before the next tick.
         quiet_s = min(self._rule.coasting_after_s, self._rule.tentative_s, AHEAD_S - LINE_S)
         for track in list(self.tracks.values()):
-            idle_s = at_s - track.seen_s
-            if idle_s < quiet_s:
+            if at_s - track.seen_s < quiet_s:
                 continue
-            if not track.confirmed:
-                if idle_s >= self._rule.tentative_s:
-                    self._forget(track.id)
-                    continue
-            elif idle_s >= self._rule.coast_s * self._existence.share(track.log_odds):
-                lines.append(self._line(track, at_s, TrackState.ENDED, is_lost=True))
+            if track.confirmed:
+                lines.extend(self._coast(self._gone_on(track, at_s), at_s))
+            elif at_s - track.seen_s >= self._rule.tentative_s:
                 self._forget(track.id)
-                self.gone[track.id] = replace(track, line_s=at_s)
-                continue
-            elif idle_s >= self._rule.coasting_after_s and _due(track, at_s):
-                lines.append(self._line(track, at_s, TrackState.COASTING, is_lost=True))
-                self.tracks[track.id] = replace(track, line_s=at_s)
-            if self._nearby.is_due(track.id, at_s):
-                self._put(track, at_s)
+            left = self.tracks.get(track.id)
+            if left and (left.ahead is not None or self._nearby.is_due(left.id, at_s)):
+                self._put(left, at_s)
         return tuple(lines)
+
+    def _coast(self, track: Track, at_s: float) -> Iterator[Written]:
+        """Keep a confirmed track that nobody sees now, or end it."""
+        idle_s = at_s - track.seen_s
+        whole_s = self._rule.coast_s if track.ahead is None else self._rule.trail_coast_s
+        if idle_s >= whole_s * self._existence.share(track.log_odds):
+            yield self._line(track, at_s, TrackState.ENDED, is_lost=True)
+            self._forget(track.id)
+            self.gone[track.id] = replace(track, line_s=at_s, ahead=None)
+            return
+        if idle_s >= self._rule.coasting_after_s and _due(track, at_s):
+            yield self._line(track, at_s, TrackState.COASTING, is_lost=True)
+            track = replace(track, line_s=at_s)
+        self.tracks[track.id] = track
+
+    def _gone_on(self, track: Track, at_s: float) -> Track:
+        """Return a track that nobody sees now, farther along its trail if it was on one."""
+        if track.kind != "person":
+            return track
+        since_s, motion = track.ahead or (track.seen_s, track.motion)
+        onward = self._sector.ways.onward(motion, track.cov_of(motion), at_s - since_s)
+        if onward is None and track.ahead is None:
+            return track
+        return replace(track, ahead=Ahead(at_s, onward or self.at(track, at_s)))
 
     def _corrected(self, look: Look) -> Look:
         """Return a look without what its device is known to be off."""
@@ -265,6 +283,7 @@ class Tracker:
             old,
             seen_s=look.at_s,
             motion=motion,
+            ahead=None,
             shared=shared,
             bias=bias_floor(sightings),
             votes=votes,

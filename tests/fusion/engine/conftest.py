@@ -265,11 +265,25 @@ def make() -> Any:
         feature, collection = staticmethod(feature), staticmethod(collection)
 
         @staticmethod
-        def sector_at(folder: Path, lat: float, lon: float, *, half_m: float = 200.0) -> Path:
+        def sector_at(
+            folder: Path,
+            lat: float,
+            lon: float,
+            *,
+            half_m: float = 200.0,
+            trails: Sequence[Sequence[tuple[float, float]]] = (),
+        ) -> Path:
             maker = SectorMaker(folder)
             maker.lat, maker.lon = lat, lon
             # Short: a line straight in degrees bends off the geodesic by half a metre in 4 km.
             line = maker.line((-half_m, 0), (half_m, 0))
-            return maker.write(border=collection(feature("LineString", line, home_side="right")))
+            ways = [
+                feature("LineString", maker.line(*trail), id=f"trail-{number}")
+                for number, trail in enumerate(trails, 1)
+            ]
+            return maker.write(
+                border=collection(feature("LineString", line, home_side="right")),
+                trails=collection(*ways) if ways else None,
+            )
 
     return Blocks

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from fusion.tracking.motion import Motion, mahalanobis, plus, predicted
 from fusion.tracking.nearby import Nearby
 from fusion.tracking.track import Track
+from fusion.tracking.ways import Ahead
 from fusion.trodden import REACH_M
 
 GATE = 13.8155
@@ -21,25 +22,33 @@ def covariance(sigma_x, sigma_y, rho) -> tuple[float, float, float]:
 
 
 @st.composite
-def tracks(draw) -> Track:
+def motions(draw) -> Motion:
     place, speed = st.floats(-500.0, 500.0), st.floats(-15.0, 15.0)
     a = covariance(draw(spread), draw(spread), draw(leaning))
     v = draw(st.floats(0.1, 10.0))
     # Position and velocity correlated along each axis, never beyond what a covariance allows.
     b0, b3 = (0.7 * draw(leaning) * math.sqrt(a[i]) * v for i in (0, 2))
+    return Motion(
+        draw(place),
+        draw(place),
+        draw(speed),
+        draw(speed),
+        a,
+        (b0, 0, 0, b3),
+        (v * v, 0, v * v),
+    )
+
+
+@st.composite
+def tracks(draw) -> Track:
+    motion, way_m = draw(motions()), st.floats(-60.0, 60.0)
+    onward = draw(motions())._replace(x_m=motion.x_m + draw(way_m), y_m=motion.y_m + draw(way_m))
     return Track(
         id=f"trk-{draw(st.integers(0, 10**9))}",
         born_s=0.0,
         seen_s=0.0,
-        motion=Motion(
-            draw(place),
-            draw(place),
-            draw(speed),
-            draw(speed),
-            a,
-            (b0, 0, 0, b3),
-            (v * v, 0, v * v),
-        ),
+        motion=motion,
+        ahead=draw(st.none() | st.just(Ahead(0.0, onward))),
         bias=covariance(draw(st.floats(0.0, 20.0)), draw(st.floats(0.0, 20.0)), draw(leaning)),
         votes=(),
         label="person",
@@ -65,7 +74,8 @@ def test_whoever_lies_in_the_gate_is_found(known, fix, cov, put_s, later_s) -> N
         grid.put(track, put_s, 0.3)
     found = grid.about(*fix, cov[0], cov[2])
     for track in known:
-        motion = predicted(track.motion, put_s + later_s, 0.3)
+        start = track.motion if track.ahead is None else track.ahead.motion
+        motion = predicted(start, put_s + later_s, 0.3)
         d2, det = mahalanobis(motion, *fix, plus(cov, track.bias))
         reach_m = [REACH_M + math.sqrt(GATE * variance) for variance in (cov[0], cov[2])]
         here = (track.motion.x_m, track.motion.y_m)
@@ -80,7 +90,7 @@ def test_what_was_moved_and_dropped_leaves_nothing_behind(known, moved) -> None:
     grid = Nearby(GATE)
     for track in known:
         grid.put(track, 0.0, 0.3)
-        grid.put(Track(**{**as_dict(track), "motion": moved.motion}), 1.0, 0.3)
+        grid.put(Track(**as_dict(track) | {"motion": moved.motion, "ahead": None}), 1.0, 0.3)
     for track in known:
         grid.drop(track.id)
     assert not grid.about(0.0, 0.0, 1e6, 1e6)

@@ -103,7 +103,10 @@ def test_delays_and_duplicates_give_the_same_tracks_and_incidents(
 
 @pytest.fixture(scope="module")
 def sector_dir(tmp_path_factory, make) -> Sector:
-    return load_sector(make.sector_at(tmp_path_factory.mktemp("sector"), 22.9, 105.3))
+    trails = [[(-30, -20), (-20, 15), (0, 20)], [(12, -18), (16, 24)]]
+    return load_sector(
+        make.sector_at(tmp_path_factory.mktemp("sector"), 22.9, 105.3, trails=trails)
+    )
 
 
 def fed(sector, lines) -> tuple:
