@@ -104,8 +104,8 @@ BENCHMARKS = {
             f"{scenes}: {figure}": target
             for scenes in ("standard", "unseen")
             for figure, target in (
-                ("GOSPA to Stone Soup's, worst scene", Target(most=0.75)),
-                ("IDF1 above Stone Soup's, worst scene", Target(least=0.30)),
+                ("GOSPA to Stone Soup's", Target(most=0.75)),
+                ("IDF1 above Stone Soup's", Target(least=0.30)),
                 ("switches to Stone Soup's", Target(most=0.5)),
                 ("detections a second to Stone Soup's, worst scene", Target(least=100.0)),
             )
