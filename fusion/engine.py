@@ -33,8 +33,9 @@ from fusion.sector import Sector
 from fusion.situation.patrols import UnitFix, unit_fix
 from fusion.snapshot import UnfitSnapshotError, dumped, loaded
 from fusion.telling import Telling
-from fusion.tracking.fixes import Fix, Look, look_of
+from fusion.tracking.fixes import Fix, Look
 from fusion.tracking.lines import Written
+from fusion.tracking.placing import look_of
 from fusion.trodden import Trodden, cells_about
 
 _RERUN_AFTER_S: Final = 0.5  # late messages are gathered so long

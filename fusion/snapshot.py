@@ -47,6 +47,20 @@ _BUILDING_BLOCKS: Final = frozenset(
 )
 _OURS: Final = ("fusion.", "edge.messages")
 
+# What the constructors of these are given: compiled (setup.py), there is no instance without.
+_BUILT_FROM: Final[dict[str, tuple[str, ...]]] = {
+    "fusion.core.Core": ("_sector", "_trodden"),
+    "fusion.course.Course": ("core",),
+    "fusion.course.Stretch": ("at_s", "core"),
+    "fusion.engine.Engine": ("_sector",),
+    "fusion.telling.Telling": ("_sector",),
+    "fusion.tracking.merging.Overlaps": (),
+    "fusion.tracking.nearby.Nearby": ("_gate",),
+    "fusion.tracking.tracker.Tracker": ("_sector", "_trodden"),
+    "fusion.trodden.Fence": ("_region",),
+    "fusion.trodden.Trodden": (),
+}
+
 
 class UnfitSnapshotError(RefusedError):
     """A snapshot that cannot be used: damaged, of another version, or of another sector."""
@@ -117,7 +131,7 @@ def fingerprint_of(sector: Sector) -> str:
 def dumped(state: object, sector: Sector) -> bytes:
     """Write a state that refers to parts of a sector, without these."""
     file = io.BytesIO()
-    pickler = pickle.Pickler(file, protocol=PROTOCOL)
+    pickler = _Writer(file, protocol=PROTOCOL)
     names = {id(part): name for name, part in _parts(sector)}
 
     def reduced(part: Any) -> Any:  # noqa: ANN401 - whatever type the table names
@@ -149,6 +163,16 @@ def loaded(body: bytes, sector: Sector) -> Any:  # noqa: ANN401 - what `dumped` 
 def _part(name: str) -> object:
     """Stand for a part of the sector; the reader puts the part itself in its place."""
     raise UnfitSnapshotError(name)
+
+
+class _Writer(pickle.Pickler):
+    def reducer_override(self, part: Any) -> Any:  # noqa: ANN401 - whatever is in the graph
+        kind = type(part)
+        names = _BUILT_FROM.get(f"{kind.__module__}.{kind.__qualname__}")
+        if names is None:
+            return NotImplemented
+        state = part.__reduce_ex__(PROTOCOL)[2]
+        return kind, tuple(getattr(part, name) for name in names), state
 
 
 class _Reader(pickle.Unpickler):

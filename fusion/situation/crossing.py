@@ -16,42 +16,15 @@ Distances are signed: positive at home (`fusion.situation.border`).
 import math
 from typing import Final, NamedTuple
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from fusion.local_frame import CovM2, Metres
 from fusion.rulebook import CrossingRule
 from fusion.situation.border import Border, along, beyond
+from fusion.situation.watch import Evidence, Watch
 
 _THIN_S: Final = 1.0  # evidence is kept so often: closer looks are not independent
 _BRIDGE: Final = 2.0  # sigmas of the biases of two devices, where they differ
-
-
-class Evidence(NamedTuple):
-    """A track's distance to the line at one moment."""
-
-    at_s: float
-    distance_m: float
-    random_m2: float
-    bias_m2: float
-    device: str
-
-
-class Watch(Struct, frozen=True):
-    """What is known of one track and the line."""
-
-    home: bool | None = None  # the side it was surely on; None: never sure
-    doubt: float = 1.0  # the smallest probability so far of having been on the other side
-    window: tuple[Evidence, ...] = ()
-    looks: int = 0
-    support_s: float | None = None  # since when every detection supports a crossing
-    support: int = 0
-    last: Metres | None = None
-    last_m: float = 0.0
-    last_s: float = 0.0
-    over: Metres | None = None  # where it last came over the line ...
-    over_s: float = 0.0  # ... and when
-    count: int = 0  # crossings so far
 
 
 class Crossing(NamedTuple):

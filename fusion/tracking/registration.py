@@ -22,6 +22,7 @@ import math
 from typing import Final, NamedTuple
 
 from fusion.local_frame import CovM2
+from fusion.tracking.fixes import Fix, Ray, Sighted
 from fusion.tracking.motion import plus
 
 Pair = tuple[str, str]
@@ -35,15 +36,6 @@ _LEAST_M2: Final = 1e-4
 _GATE: Final = 9.2103  # chi-squared, 2 degrees of freedom: 0.99
 
 
-class Ray(NamedTuple):
-    """From a device to a fix on the ground, and how far its bias may shift it."""
-
-    u_x: float  # unit vector
-    u_y: float
-    along_m: float  # 1 sigma
-    across_m: float
-
-
 class Offset(NamedTuple):
     """How many of its declared sigmas a device is off, and how sure that is."""
 
@@ -54,15 +46,6 @@ class Offset(NamedTuple):
     # With whom it was compared, and how much each can tell at best: its own variance along and
     # across, over the other's in these directions.
     partners: tuple[tuple[str, float, float], ...] = ()
-
-
-class Sighted(NamedTuple):
-    """A fix as measured, before any correction."""
-
-    x_m: float
-    y_m: float
-    random: CovM2
-    ray: Ray
 
 
 def unknown(at_s: float) -> Offset:
@@ -106,6 +89,16 @@ def doubt_of(offset: Offset, ray: Ray) -> CovM2:
         along * u_x * u_x - 2.0 * cross * u_x * u_y + across * u_y * u_y,
         (along - across) * u_x * u_y + cross * (u_x * u_x - u_y * u_y),
         along * u_y * u_y + 2.0 * cross * u_x * u_y + across * u_x * u_x,
+    )
+
+
+def corrected(fix: Fix, offset: Offset) -> Fix:
+    """Return a fix without what its device is known to be off."""
+    if fix.ray is None:
+        return fix
+    (off_x_m, off_y_m), bias = shift_of(offset, fix.ray), doubt_of(offset, fix.ray)
+    return fix._replace(
+        x_m=fix.x_m - off_x_m, y_m=fix.y_m - off_y_m, bias=bias, cov=plus(fix.random, bias)
     )
 
 

@@ -6,12 +6,11 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from fusion.local_frame import CovM2, Metres
-from fusion.situation.crossing import Watch
-from fusion.tracking.fixes import NO_BIAS, Fix, Look
+from fusion.situation.watch import Watch
+from fusion.tracking.fixes import NO_BIAS, Fix, Look, Sighted
 from fusion.tracking.intersection import NOTHING
 from fusion.tracking.motion import Motion, plus
 from fusion.tracking.plates import Plates
-from fusion.tracking.registration import Sighted
 from fusion.tracking.ways import Ahead
 
 RECENT_S: Final = 10.0  # a device that saw the track so lately still counts among its devices

@@ -12,7 +12,7 @@ from fusion.sector import Sector
 from fusion.tracking import plates
 from fusion.tracking.association import assign
 from fusion.tracking.existence import Existence
-from fusion.tracking.fixes import Fix, Look, kind_of
+from fusion.tracking.fixes import Fix, Look, Sighted, kind_of
 from fusion.tracking.intersection import NOTHING, intersected, updated_beside
 from fusion.tracking.lines import Written, line
 from fusion.tracking.merging import Overlaps
@@ -22,9 +22,9 @@ from fusion.tracking.registration import (
     MISTAKEN_M2,
     TOGETHER_S,
     Offset,
-    Sighted,
     aged,
     compared,
+    corrected,
     unknown,
 )
 from fusion.tracking.stitching import one_gone, under_name
@@ -207,7 +207,7 @@ class Tracker:
         if known is None or not look.fixes:
             return look
         offset = aged(known, look.at_s)
-        fixes = tuple(fix.corrected(offset) for fix in look.fixes)
+        fixes = tuple(corrected(fix, offset) for fix in look.fixes)
         for fix in fixes:
             self._trodden.mark(fix.x_m, fix.y_m, look.at_s)
         return look._replace(fixes=fixes)

@@ -16,7 +16,7 @@ from fusion.events import AlertIssued, MessageRefused, TracksRevised, TracksUpda
 from fusion.intake import Intake, Refusals
 from fusion.replay import recorded
 from fusion.sector import Sector, load_sector
-from fusion.tracking.fixes import with_time_error
+from fusion.tracking.placing import with_time_error
 
 
 @pytest.fixture(scope="module")
