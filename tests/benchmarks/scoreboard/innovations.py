@@ -10,8 +10,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from fusion.core import TICK_S, grid_after
-from fusion.tracking.fixes import Fix, look_of
+from fusion.tracking.fixes import Fix
 from fusion.tracking.motion import mahalanobis, plus
+from fusion.tracking.placing import look_of
 from fusion.tracking.registration import aged
 from fusion.tracking.track import Track
 from fusion.tracking.tracker import Tracker
