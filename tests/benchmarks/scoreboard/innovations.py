@@ -13,7 +13,7 @@ from fusion.core import TICK_S, grid_after
 from fusion.tracking.fixes import Fix
 from fusion.tracking.motion import mahalanobis, plus
 from fusion.tracking.placing import look_of
-from fusion.tracking.registration import aged
+from fusion.tracking.registration import aged, corrected
 from fusion.tracking.track import Track
 from fusion.tracking.tracker import Tracker
 from fusion.trodden import Trodden
@@ -48,7 +48,7 @@ def nis(scene: Scene) -> dict[str, Banded]:
             raw = next(one.raw for one in track.sightings if one.device == look.device)
             fix = measured[raw]
             if known is not None:
-                fix = fix.corrected(aged(known, at_s))
+                fix = corrected(fix, aged(known, at_s))
             length2 = _length2(tracker, old, fix, look.device, at_s)
             # Whoever came back into view just now was expected elsewhere.
             if length2 <= rule.gate:
