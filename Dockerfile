@@ -15,8 +15,16 @@ COPY edge edge
 COPY fusion fusion
 COPY maps maps
 
+# The engine compiled to C (setup.py): a compiler is needed here, and stays behind here.
+FROM base AS compiled
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
+COPY setup.py ./
+RUN pip install ${PIP_ARGS} -c constraints.txt '.[fusion,maps]' mypy 'setuptools>=80'
+RUN TUANBIEN_COMPILED=1 pip wheel --no-deps --no-build-isolation -w /wheel .
+
 FROM base AS post
-RUN pip install ${PIP_ARGS} -c constraints.txt '.[fusion,maps]'
+COPY --from=compiled /wheel /wheel
+RUN pip install ${PIP_ARGS} -c constraints.txt "$(echo /wheel/*.whl)[fusion,maps]"
 WORKDIR /var/lib/tuanbien
 RUN python -m maps.assets
 USER tuanbien

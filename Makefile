@@ -15,7 +15,7 @@ export TUANBIEN_TEST_DATA := $(abspath ../shared/data)
 endif
 endif
 
-.PHONY: help demo test lint format bench faults assets weights constraints screenshot clean .venv .venv-peers
+.PHONY: help demo test compiled test-compiled lint format bench faults assets weights constraints screenshot clean .venv .venv-peers
 .DEFAULT_GOAL := help
 
 help: ## show the commands
@@ -48,6 +48,14 @@ demo: .venv weights assets ## a fictional border sector, the whole chain on it (
 test: .venv weights assets ## every test that this machine can run; what is missing is skipped by name
 	$(BIN)/python -m pytest -n auto --dist loadfile -ra $(TEST_ARGS)
 
+compiled: .venv ## a wheel with the engine compiled to C (build/wheel), and unpacked (build/compiled)
+	rm -rf build
+	TUANBIEN_COMPILED=1 $(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w build/wheel .
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --target build/compiled build/wheel/*.whl
+
+test-compiled: compiled ## the engine's tests on the compiled engine
+	$(BIN)/python -m pytest -n auto -o pythonpath="build/compiled ." -m "not interpreted" tests/fusion/engine $(TEST_ARGS)
+
 lint: .venv ## style, types, import contracts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -69,7 +77,7 @@ screenshot: .venv weights assets ## docs/map.png: the README's picture, out of t
 
 constraints: .venv ## pin what is installed now
 	@{ echo '# Every package of every extra, pinned: what the tests ran with. Made by `make constraints`.'; \
-	   $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.txt
+	   $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//'; } > constraints.txt
 
 clean: ## forget the environment and what was brought
 	rm -rf .venv .venv-peers maps/static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -333,6 +333,7 @@ def test_memory_is_bounded_and_an_endless_flush_is_gone_through(
     assert len(outcome.engine._forensic._kept) == 1
 
 
+@pytest.mark.interpreted
 def test_what_was_told_is_remembered_up_to_a_bound(make, minute, run, monkeypatch) -> None:
     monkeypatch.setattr(telling, "_PAST", 2)
     monkeypatch.setattr(telling, "_SHED", 1)

@@ -488,6 +488,7 @@ def test_far_apart_only_the_cluster_of_the_late_ones_is_run_again(
     assert sizes[0] < 0.4 * engine.counts.messages
 
 
+@pytest.mark.interpreted
 def test_alerts_of_other_clusters_come_on_time_while_a_re_run_is_under_way(sector) -> None:
     scene = Scene(sector, 3, until_s=60.0)
     scene.camera("here", [_going(-1000.0, -10.0, 0.0, 0.7)], fps=2.0)
@@ -528,6 +529,7 @@ def test_what_is_late_by_almost_the_horizon_can_wait_for_its_turn(
     assert told.picture == expected.picture
 
 
+@pytest.mark.interpreted
 def test_late_messages_do_not_wait_for_the_hours_that_a_clock_was_ahead(sector) -> None:
     scene = Scene(sector, 5, until_s=60.0)
     people = [_going(10.0, -20.0, 0.0, 1.0)]
