@@ -53,7 +53,7 @@ class TrackingRule(Rule, frozen=True, kw_only=True):
     clutter: _Probability = 0.1  # of a false detection where the last one was
     tentative_s: Positive = 3.0  # an unconfirmed track dies so long after its last detection
     coast_s: Positive = 15.0  # a confirmed one: woods hide people for so long
-    return_s: NotNegative = 300.0  # and keeps its name if it is back so long after it
+    return_s: NotNegative = 120.0  # and keeps its name if it is back so long after it
     trail_coast_s: Positive = 20.0  # one on a trail: it goes on along it
     coasting_after_s: Positive = 1.5  # without a detection its lines say `coasting`
     max_sigma_m: Positive = 150.0  # vaguer detections are counted, not tracked

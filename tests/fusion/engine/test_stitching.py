@@ -56,8 +56,8 @@ def test_who_turns_round_out_of_view_comes_back_under_the_same_name(make, sector
 def test_who_walks_on_to_another_camera_keeps_their_name(make, sector, run) -> None:
     walker = make.walker([(0, -60, -60), (120, 84, -60)])
     eyes = [
-        make.eye("west", sees=seen_west_of(-20.0)),
-        make.eye("east", sees=lambda east_m, _: east_m > 6.0, phase_s=0.1),
+        make.eye("west", sigma_m=0.4, sees=seen_west_of(-20.0)),
+        make.eye("east", sigma_m=0.4, sees=lambda east_m, _: east_m > 0.0, phase_s=0.1),
     ]
     outcome = run(sector, make.world([walker], eyes=eyes, until_s=120).messages())
     assert outcome.engine.counts.tracks == 1
@@ -105,20 +105,23 @@ def test_in_a_longer_file_nobody_is_named_by_their_place(make, sector, run) -> N
 
 
 def test_a_name_that_two_may_claim_goes_to_neither(make, sector, run) -> None:
-    """Two stand 30 m apart and are seen no more; then someone stands right between them."""
-    gone = [make.walker([(0, east_m, -60), (20, east_m, -60)]) for east_m in (-15, 15)]
-    between = make.walker([(50, 0, -60), (70, 0, -60)])
-    both = run(sector, make.world([*gone, between], until_s=70).messages())
+    """Two stand 10 m apart and leave one after the other; then someone stands between them."""
+    gone = [
+        make.walker([(0, east_m, -60), (until_s, east_m, -60)])
+        for east_m, until_s in ((-5, 20), (5, 45))
+    ]
+    between = make.walker([(65, 0, -60), (80, 0, -60)])
+    both = run(sector, make.world([*gone, between], until_s=80).messages())
     assert both.engine.counts.tracks == 3
-    one = run(sector, make.world([gone[0], between], until_s=70).messages())
+    one = run(sector, make.world([gone[0], between], until_s=80).messages())
     assert one.engine.counts.tracks == 1
 
 
 def test_nothing_of_the_line_comes_back_with_a_name(make, sector, run) -> None:
     """Unseen for long, who knows that it is the same? An alert needs more than a likeness."""
-    walker = make.walker([(0, -10, -30), (60, -10, 30), (90, -10, 40)])
-    eye = make.eye(sees=lambda _, north_m: abs(north_m) > 18.0)
-    outcome = run(sector, make.world([walker], eyes=[eye], until_s=90).messages())
+    walker = make.walker([(0, -10, -60), (100, -10, 60), (130, -10, 70)])
+    eye = make.eye(sigma_m=0.4, sees=lambda _, north_m: abs(north_m) > 9.7)
+    outcome = run(sector, make.world([walker], eyes=[eye], until_s=130).messages())
     assert outcome.engine.counts.tracks == 1
     assert outcome.alerts == []
 
