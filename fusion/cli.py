@@ -31,13 +31,13 @@ _DAY_S: Final = 86_400.0
 # Nothing in the engine goes round in circles, and a horizon of it is millions of objects: to look
 # through them all for what does took a quarter of the time, up to a second at once. What is young
 # is still looked through.
-_COLLECTIONS: Final = (50_000, 5, 1000)
+COLLECTIONS: Final = (50_000, 5, 1000)
 
 
 def main(argv: Sequence[str]) -> int:
     """Run one command; return its exit status."""
     arguments = _parser().parse_args(argv)
-    gc.set_threshold(*_COLLECTIONS)
+    gc.set_threshold(*COLLECTIONS)
     return int(arguments.run(arguments))
 
 
