@@ -1,6 +1,7 @@
 """One track: an immutable value, replaced at every step, so that a checkpoint costs nothing."""
 
 import hashlib
+import math
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -71,11 +72,19 @@ class Track(Struct, frozen=True):
     plates: Plates = ()  # of a vehicle, as read
     log_odds: float = 0.0  # that anybody is there: `fusion.tracking.existence`
     shared: CovM2 = NOTHING  # error that may hang together with what smoothing devices say
+    back_s: float = -math.inf  # seen anew since then, under a name from before
 
     @property
     def devices(self) -> tuple[str, ...]:
         """Return the devices that saw it lately, sorted."""
         return tuple(sighting.device for sighting in self.sightings)
+
+    def seen_by(self, device: str) -> bool:
+        """Tell whether a device is among those that saw it lately."""
+        for sighting in self.sightings:  # noqa: SIM110 - asked at every look
+            if sighting.device == device:
+                return True
+        return False
 
     @property
     def place(self) -> Metres:

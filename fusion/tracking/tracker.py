@@ -116,7 +116,7 @@ class Tracker:
 
     def waits_for(self, device: str) -> bool:
         """Tell whether a device saw a track that is not confirmed yet: all its looks count."""
-        return any(device in self.tracks[name].devices for name in self.waiting)
+        return any(self.tracks[name].seen_by(device) for name in self.waiting)
 
     def wake(self, at_s: float) -> None:
         """Make a copy fit to go on at an instant: it has no grid yet."""
@@ -368,7 +368,7 @@ class Tracker:
         """Count a look against the tentative tracks of its device that it did not see."""
         for track_id_ in list(self.waiting):
             track = self.tracks[track_id_]
-            if track_id_ in touched or look.device not in track.devices:
+            if track_id_ in touched or not track.seen_by(look.device):
                 continue
             hits = track.hits << 1 & _FIVE_LOOKS
             if hits == 0:
