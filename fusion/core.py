@@ -204,9 +204,8 @@ class Core:
         if case.zone_id is not None:
             held = Held(HeldBecause.LAWFUL, case.zone_id)
         else:
-            bonds = {
-                one: self._bond(one, at_s) for one in case.tracks if one in self.tracker.tracks
-            }
+            here = (self.tracker.tracks.get(one) for one in case.tracks)
+            bonds = {one.id: self._bond(one, at_s) for one in here if one and case.holds(one)}
             unit_id = next((who for how, who in bonds.values() if how is Bond.WITH), None)
             if unit_id is not None or ours:
                 ours = self._explained(case, bonds)
@@ -240,9 +239,8 @@ class Core:
             )
         )
 
-    def _bond(self, track_id: str, at_s: float) -> tuple[Bond, str]:
+    def _bond(self, track: Track, at_s: float) -> tuple[Bond, str]:
         """Return the closest bond of a track with any unit, and the unit."""
-        track = self.tracker.tracks[track_id]
         motion, rule = self.tracker.at(track, at_s), self._rules.patrols
         found = (
             (bond(track, motion, at_s, unit, rule), unit.unit_id) for unit in self.units.values()

@@ -106,6 +106,11 @@ class Case(Struct, frozen=True):
         """Tell whether a track went over the line in this case."""
         return any(step.track_id == track_id for step in self.steps)
 
+    def holds(self, track: Track) -> bool:
+        """Tell whether a track is one of the group, and not seen anew under a name of theirs."""
+        went_s = [step.at_s for step in self.steps if step.track_id == track.id]
+        return track.id in self.tracks and track.back_s <= max(went_s, default=self.last_s)
+
 
 class Walk(NamedTuple):
     """Someone who just crossed, with whom, and where one may."""
@@ -199,14 +204,15 @@ def case_of(cases: Iterable[Case], walk: Walk, rule: GroupsRule) -> Case | None:
     them had just come over.
     """
     track, crossing, company, zone_id = walk
-    with_it = {one.id for one in company} - {track.id}
+    with_it = [one for one in company if one.id != track.id]
     # Not in the order of a dict: a re-run puts its cases behind those of other places.
     for case in sorted(cases, key=lambda one: (one.opened_s, one.id), reverse=True):
         if case.outbound != crossing.outbound or case.zone_id != zone_id:
             continue
-        if crossing.at_s - case.last_s > JOIN_S or case.crossed(track.id):
+        is_of = case.holds(track)
+        if crossing.at_s - case.last_s > JOIN_S or (is_of and case.crossed(track.id)):
             continue
-        if track.id in case.tracks or any(case.crossed(other) for other in with_it):
+        if is_of or any(case.crossed(other.id) and case.holds(other) for other in with_it):
             return case
         if any(_followed(step, crossing, rule) for step in case.steps):
             return case

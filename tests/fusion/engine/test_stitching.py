@@ -137,6 +137,20 @@ def test_whoever_came_over_the_line_and_left_is_not_expected_back(make, sector, 
     assert [alert.direction for alert in outcome.alerts] == ["outbound", "inbound"]
 
 
+def test_a_patrol_that_is_taken_for_who_crossed_does_not_explain_them(make, sector, run) -> None:
+    """It came out of the woods where they were expected; their alert was withdrawn as its own."""
+    walker = make.walker([(0, -10, -30), (36, -10, 15)])
+    patrol = make.walker([(52, -10, 34), (90, -10, 62)])
+    eyes = [
+        make.eye("near", sigma_m=0.5, sees=lambda _, north_m: north_m < 15.0),
+        make.eye("far", sigma_m=0.5, sees=lambda _, north_m: north_m > 30.0, phase_s=0.1),
+    ]
+    units = [("unit-1", patrol, 5.0, 5.0)]
+    outcome = run(sector, make.world([walker, patrol], eyes=eyes, units=units).messages())
+    assert outcome.engine.counts.tracks == 1
+    assert len(outcome.alerts) == len(outcome.standing) == 1
+
+
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_names_do_not_depend_on_the_order_of_arrival(make, far_sector, run, seed) -> None:
