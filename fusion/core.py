@@ -135,8 +135,9 @@ class Core:
     def _tick(self, at_s: float) -> tuple[Written, ...]:
         lines = self.tracker.tick(at_s)
         for case in list(self.cases.values()):
-            if case.waits_until_s is not None and at_s >= case.waits_until_s:
-                self._judge(case, at_s)
+            if case.waits_until_s is not None:
+                if at_s >= case.waits_until_s:
+                    self._judge(case, at_s)
             elif at_s - case.last_s > self.case_kept_s:
                 del self.cases[case.id]
         for unit in list(self.units.values()):

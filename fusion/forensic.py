@@ -36,7 +36,6 @@ _PAUSE_S: Final = 0.01  # for each message that was gone through last: 2 % of th
 _KEPT: Final = 30_000  # messages; 12 MB
 _SHED: Final = 3_000
 _KEPT_S: Final = 3_600.0  # after the last late one
-_COASTS: Final = 4.0  # however a track coasts on: it is gone after so many `coast_s`
 _MINUTE_S: Final = 60.0
 _A_UNIT_FIX: Final = 0.2  # what one costs, where a look costs 1
 _HURRY: Final = 5_000.0  # messages that wait: for so many more, so many times as fast
@@ -51,7 +50,8 @@ class Forensic:
         self._telling = telling
         tracking = sector.rules.tracking
         # After so long without anybody in view no track is left, and nobody joins a case.
-        self._apart_s = JOIN_S + _COASTS * tracking.coast_s + tracking.return_s
+        coast_s = max(tracking.coast_s, tracking.trail_coast_s)
+        self._apart_s = JOIN_S + coast_s + tracking.return_s
         self._patrols = PatrolBook()
         self._kept: dict[tuple[str, str], Entry] = {}  # in the order they came
         self._log: list[Entry] = []  # the same, by event time

@@ -52,8 +52,8 @@ class Snapshotter:
         """Begin a snapshot if it is time; tell whether one has been finished since the last call.
 
         Args:
-            engine: The engine, which has taken every message of the journal.
-            end: The journal's end.
+            engine: The engine.
+            end: The place in the journal behind the last message that it has taken.
         """
         now_s = time.monotonic()
         finished = self._has_ended(now_s)

@@ -151,6 +151,17 @@ def test_a_post_beside_the_trail_hides_nobody(
     assert alert.issued_at.seconds_since(alert.raised_at) < 45.0
 
 
+def test_a_case_that_waits_longer_than_cases_are_kept_is_told(make, sector_maker, run) -> None:
+    """It was forgotten undecided: nobody heard of whoever had crossed."""
+    rules = "[rules.time]\nhorizon_s = 60\n[rules.patrols]\nhold_s = 1000\nmax_age_s = 1000\n"
+    patrol = make.walker([(2, 0, -24), (42, 0, 24)])
+    world = make.world(
+        [make.walker(patrol.path)], units=[("unit-1", patrol, 20.0, 20.0)], until_s=50
+    )
+    outcome = run(sector_maker.load(rules=rules), world.messages())
+    assert len(outcome.alerts) + len(held(outcome)) == 1
+
+
 def test_a_patrol_that_comes_towards_them_hides_nobody(make, sector, run) -> None:
     patrol = make.walker([(0, 18, 30), (60, 18, -42)])
     world = make.world(group(make, 2), units=[("unit-1", patrol, 5.0, 5.0)])
