@@ -29,6 +29,7 @@ _ALONG: Final = 0.7  # cosine of the most that they head elsewhere
 _MEMORY_S: Final = 20.0
 _PACE_MPS: Final = 0.7  # 1 sigma
 _ACROSS_MPS: Final = 0.2  # 1 sigma
+_ACROSS_M2PS: Final = 0.5  # after 18 s they may be anywhere on its width
 _FAR_M: Final = 30.0  # the trail lies nowhere near: nobody is taken to be on it
 _CELL_M: Final = 64.0
 _MAX_CELLS: Final = 50_000
@@ -163,7 +164,7 @@ def _moved(  # noqa: PLR0913, PLR0917 - where from, where to, and how
     a_along = a + 2.0 * k * b + k * k * c + walk_m2
     b_along = e * b + e * k * c + s2 * _MEMORY_S * (1.0 - e) ** 2
     c_along = e * e * c + s2 * (1.0 - e * e)
-    a_across = min(_WIDTH_M**2, _along(motion.a, -u_y, u_x) + dt_s * dt_s * _ACROSS_MPS**2)
+    a_across = min(_WIDTH_M**2, _along(motion.a, -u_y, u_x) + dt_s * _ACROSS_M2PS)
     u_x, u_y = there.u_x, there.u_y
     return Motion(
         there.x_m + s_m * u_x - aside_m * u_y,
