@@ -13,7 +13,7 @@ from pyproj import Geod
 
 from edge.messages import UtcTime
 from fusion.engine import Engine
-from fusion.events import AlertIssued, IncidentChanged
+from fusion.events import AlertIssued, IncidentChanged, TracksUpdated
 from fusion.replay import recorded
 from fusion.sector import Sector, load_sector
 
@@ -233,6 +233,12 @@ class Outcome:
     @property
     def standing(self) -> list[Any]:
         return [one for one in self.incidents.values() if one.state != "withdrawn"]
+
+    @property
+    def lines(self) -> list[Any]:
+        """All lines of tracks, in the order in which they were told."""
+        told = [event for event in self.events if isinstance(event, TracksUpdated)]
+        return [line for event in told for line in event.updates]
 
 
 @pytest.fixture(scope="session")

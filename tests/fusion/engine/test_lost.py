@@ -4,18 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion.events import TracksUpdated
 from fusion.local_frame import Metres
 from fusion.situation.border import Border, BorderPiece
-
-
-def lines_of(outcome) -> list:
-    return [
-        line
-        for event in outcome.events
-        if isinstance(event, TracksUpdated)
-        for line in event.updates
-    ]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +22,7 @@ def test_only_who_may_have_come_over_the_line_was_lost_near_it(
     make, sector, run, from_m, to_m, label, lost
 ) -> None:
     walker = make.walker([(0, 0, from_m), (20, 0, to_m)], label=label)
-    lines = lines_of(run(sector, make.world([walker], until_s=40).messages()))
+    lines = run(sector, make.world([walker], until_s=40).messages()).lines
     assert not any(line.lost_near_line for line in lines if line.state == "confirmed")
     assert lines[-1].state == "ended"
     assert lines[-1].lost_near_line is lost
@@ -51,7 +41,7 @@ def test_a_track_that_became_one_with_another_was_not_lost(make, sector, run) ->
         for seen in payload["detections"]:
             if payload["device_id"] == "cam-2":
                 seen["lat"] -= min(6.0, max(0.0, 0.6 * (34.0 - at_s))) / 111_000.0
-    lines = lines_of(run(sector, messages))
+    lines = run(sector, messages).lines
     ended = [line for line in lines if line.state == "ended"]
     assert [line.lost_near_line for line in ended] == [False, True]
 

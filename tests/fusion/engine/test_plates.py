@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.messages import Plate
-from fusion.events import TracksUpdated
 from fusion.tracking.plates import OTHER, SAME, are_two, hint, normalised, tallied
 
 texts = st.text("ABCDEFGHKLMNPSTUVXYZ0123456789", min_size=7, max_size=9)
@@ -46,15 +45,6 @@ def test_what_was_read_most_often_stands_first_and_little_is_kept(known) -> None
     assert tallied(*reversed(known))[0][1] == pytest.approx(plates[0][1])
 
 
-def lines_of(outcome) -> list:
-    return [
-        line
-        for event in outcome.events
-        if isinstance(event, TracksUpdated)
-        for line in event.updates
-    ]
-
-
 def test_a_plate_misread_now_and_then_splits_no_vehicle(make, sector, run) -> None:
     truck = make.walker([(0, -100, -60), (24, 140, -60)], label="truck")
     messages = make.world([truck], eyes=[make.eye(sigma_m=2.0)], until_s=24).messages()
@@ -62,7 +52,7 @@ def test_a_plate_misread_now_and_then_splits_no_vehicle(make, sector, run) -> No
         for seen in line["payload"]["detections"]:
             text = ("29A12345", "29AI2345", "29A12845", "9A12345")[number % 4]
             seen["plate"] = {"text": text, "confidence": 0.9}
-    assert len({line.track_id for line in lines_of(run(sector, messages))}) == 1
+    assert len({line.track_id for line in run(sector, messages).lines}) == 1
 
 
 def test_two_vehicles_that_turn_back_from_one_another_keep_their_plates(make, sector, run) -> None:
@@ -81,7 +71,7 @@ def test_two_vehicles_that_turn_back_from_one_another_keep_their_plates(make, se
                 text = "29A12345" if away_m[0] < away_m[1] else "30F77711"
                 seen["plate"] = {"text": text, "confidence": 0.9}
         ends: dict[str, list[float]] = {}
-        for line in lines_of(run(sector, messages)):
+        for line in run(sector, messages).lines:
             _, y_m = sector.frame.to_metres(lat=line.lat, lon=line.lon)
             ends.setdefault(line.track_id, []).append(y_m)
         right += sum((ys[0] < -60.0) == (ys[-1] < -60.0) for ys in ends.values())

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.messages import TrackState
-from fusion.events import TracksUpdated
 from fusion.tracking.intersection import NOTHING, intersected, updated_beside
 from fusion.tracking.motion import Motion, born, plus, predicted, updated
 
@@ -108,14 +107,8 @@ def smoothed_by_the_device(messages, sector, *, says: str, noise: float, marked:
             seen["cov_m2"] = list(motion.a)
 
 
-def lines_of(outcome) -> list:
-    return [
-        line
-        for event in outcome.events
-        if isinstance(event, TracksUpdated)
-        for line in event.updates
-        if line.state is TrackState.CONFIRMED
-    ]
+def confirmed(outcome) -> list:
+    return [line for line in outcome.lines if line.state is TrackState.CONFIRMED]
 
 
 def nees(make, sector, run, eyes, *, marked: bool = True) -> float:
@@ -125,7 +118,7 @@ def nees(make, sector, run, eyes, *, marked: bool = True) -> float:
         walker = make.walker([(0, -40, -60), (60, 40, -50)])
         messages = make.world([walker], eyes=eyes, seed=seed).messages()
         smoothed_by_the_device(messages, sector, says="radar", noise=0.05, marked=marked)
-        for line in lines_of(run(sector, messages)):
+        for line in confirmed(run(sector, messages)):
             east, north = walker.at(line.t.seconds_since(make.start))
             at = sector.frame.to_metres(lat=line.lat, lon=line.lon)
             origin = sector.frame.to_metres(lat=22.9, lon=105.3)
@@ -155,7 +148,7 @@ def test_one_smoothing_device_alone_is_believed_as_far_as_it_says(make, sector, 
     for line in messages:
         mark = {"smoothed": True} if how == "smoothed" else {"kind": "radar"}
         line["payload"]["sensor"].update(mark)
-    lines = lines_of(run(sector, messages))
+    lines = confirmed(run(sector, messages))
     assert min(min(line.cov_m2[0], line.cov_m2[2]) for line in lines) >= 4.0
 
 
@@ -165,5 +158,5 @@ def test_a_camera_beside_it_makes_the_track_surer(make, sector, run) -> None:
     messages = make.world([walker], eyes=eyes).messages()
     for line in messages:
         line["payload"]["sensor"]["smoothed"] = line["payload"]["device_id"] == "dev-1"
-    last = lines_of(run(sector, messages))[-1]
+    last = confirmed(run(sector, messages))[-1]
     assert max(last.cov_m2[0], last.cov_m2[2]) < 2.0

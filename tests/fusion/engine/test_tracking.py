@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion.events import TracksUpdated
 from fusion.tracking.motion import Motion, born, mahalanobis, predicted, updated
 
 positive = st.floats(0.1, 50.0)
@@ -55,15 +54,6 @@ def test_the_filter_by_hand_is_the_filter_of_the_book(
     assert matrix(motion) == pytest.approx(book, rel=1e-5, abs=1e-6)
 
 
-def lines_of(outcome) -> list:
-    return [
-        line
-        for event in outcome.events
-        if isinstance(event, TracksUpdated)
-        for line in event.updates
-    ]
-
-
 def test_one_person_seen_by_three_cameras_is_one_track(make, sector, run) -> None:
     eyes = [
         make.eye("cam-1", sigma_m=0.7, bias_m=(1, -1), bias_sigma_m=1.5),
@@ -73,7 +63,7 @@ def test_one_person_seen_by_three_cameras_is_one_track(make, sector, run) -> Non
     walker = make.walker([(0, -40, -60), (60, 40, -60)])
     outcome = run(sector, make.world([walker], eyes=eyes).messages())
     assert outcome.engine.counts.tracks == 1
-    assert lines_of(outcome)[20].devices == ("cam-1", "cam-2", "cam-3")
+    assert outcome.lines[20].devices == ("cam-1", "cam-2", "cam-3")
 
 
 @pytest.mark.parametrize("gap_m", [2.0, 3.0])
@@ -88,7 +78,7 @@ def test_a_person_never_becomes_a_car(make, sector, run) -> None:
     car = make.walker([(0, -40, -61), (60, 40, -61)], label="car")
     outcome = run(sector, make.world([walker, car]).messages())
     labels = {}
-    for line in lines_of(outcome):
+    for line in outcome.lines:
         labels.setdefault(line.track_id, set()).add(line.label)
     assert sorted(map(tuple, labels.values())) == [("car",), ("person",)]
 
@@ -100,7 +90,7 @@ def test_a_cow_taken_for_a_person_in_some_frames_stays_a_cow(make, sector, run) 
         for seen in line["payload"]["detections"]:
             seen["label"] = "person"
     outcome = run(sector, messages)
-    late = [line for line in lines_of(outcome) if line.t > make.start.after(36.0)]
+    late = [line for line in outcome.lines if line.t > make.start.after(36.0)]
     assert {line.label for line in late} == {"cow"}
     assert outcome.alerts == []
 
@@ -119,7 +109,7 @@ def test_a_look_that_saw_nothing_counts_against_an_unconfirmed_track(make, secto
 def test_lines_are_at_most_two_a_second_and_end_with_ended(make, sector, run) -> None:
     walker = make.walker([(0, -10, -60), (20, 15, -60)])
     outcome = run(sector, make.world([walker], eyes=[make.eye(fps=15)], until_s=40).messages())
-    lines = lines_of(outcome)
+    lines = outcome.lines
     gaps = [b.t.seconds_since(a.t) for a, b in pairwise(lines)]
     states = [line.state for line in lines]
     assert min(gaps) >= 0.499
@@ -135,7 +125,7 @@ def test_the_stated_error_is_honest(make, sector, run) -> None:
     for seed in range(12):
         walker = make.walker([(0, -40, -60), (60, 40, -50)])
         world = make.world([walker], eyes=[make.eye(sigma_m=2.0, fps=2.0)], seed=seed)
-        for line in lines_of(run(sector, world.messages())):
+        for line in run(sector, world.messages()).lines:
             if line.state != "confirmed":
                 continue
             east, north = walker.at(line.t.seconds_since(make.start))
@@ -150,7 +140,7 @@ def test_the_stated_error_is_honest(make, sector, run) -> None:
 def test_the_bias_of_a_device_is_not_averaged_away(make, sector, run) -> None:
     eye = make.eye(sigma_m=0.5, bias_m=(3, 0), bias_sigma_m=3.0, fps=10)
     walker = make.walker([(0, -40, -60), (60, 40, -60)])
-    lines = lines_of(run(sector, make.world([walker], eyes=[eye]).messages()))
+    lines = run(sector, make.world([walker], eyes=[eye]).messages()).lines
     assert all(min(line.cov_m2[0], line.cov_m2[2]) >= 0.9 * 9.0 for line in lines)
 
 
@@ -160,7 +150,7 @@ def test_two_cameras_do_not_average_below_the_smaller_bias(make, sector, run) ->
         make.eye("cam-2", sigma_m=0.5, bias_m=(-1, 0), bias_sigma_m=2.0, fps=10, phase_s=0.03),
     ]
     walker = make.walker([(0, -40, -60), (60, 40, -60)])
-    lines = lines_of(run(sector, make.world([walker], eyes=eyes).messages()))
+    lines = run(sector, make.world([walker], eyes=eyes).messages()).lines
     # What both together can know at best: 1 / (1/1.0² + 1/2.0²) = 0.8 m², of which a filter
     # believes 95 %.
     assert all(min(line.cov_m2[0], line.cov_m2[2]) >= 0.95 * 0.8 for line in lines)
@@ -199,7 +189,7 @@ def test_two_tracks_on_one_person_become_one(make, sector, run) -> None:
         if line["payload"]["device_id"] == "cam-2" and t < make.start.after(24).rfc3339():
             for seen in line["payload"]["detections"]:
                 seen["lat"] += 6.0 / 111_000.0
-    lines = lines_of(run(sector, messages))
+    lines = run(sector, messages).lines
     assert len({line.track_id for line in lines}) == 2
     last = [line for line in lines if line.t > make.start.after(35) and line.state == "confirmed"]
     assert len({line.track_id for line in last}) == 1
