@@ -79,8 +79,12 @@ class YoloDetector:
         self._confidence = config.confidence
         self._tiles, self._overlap = config.tiles, config.tile_overlap
         self._seen_px, self._invert = config.imgsz, config.invert
-        self._at_once = 1 if self._options["device"] == "cpu" else _AT_ONCE_ON_GPU
         self._model = self._load(vendor, weights)
+        # Beside a GPU too some formats run on the CPU: OpenVINO, and ONNX in the CPU's build of
+        # its runtime.
+        runs_on = self._model.predictor.model.device
+        self._at_once = 1 if runs_on.type == "cpu" else _AT_ONCE_ON_GPU
+        _LOG.info("%s: ready for %d x %d on %s", self._model_path, *self._shape_px[::-1], runs_on)
         self._labels = self._chosen_labels(config.label_by_class, weights)
         if config.label_by_class is not None:
             self._options["classes"] = sorted(self._labels)
@@ -161,7 +165,6 @@ class YoloDetector:
             raise RefusedError(msg) from error
         if self._model_path.is_dir() and _bfloat16_is_slow():
             _use_float32(model, self._model_path)
-        _LOG.info("%s: ready for %d x %d", self._model_path, *self._shape_px[::-1])
         return model
 
     def _chosen_labels(self, wanted: dict[int, str] | None, weights: Path) -> dict[int, str]:

@@ -1,11 +1,13 @@
 """The vendor's detector: real weights in their formats, quiet, offline and small."""
 
+import importlib
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -263,3 +265,34 @@ def test_no_run_calls_home_or_pip_and_it_stays_small(
     assert [line for line in noted if not line.startswith("subprocess.Popen")] == []
     assert [line for line in noted if "'pip'" in line] == []
     assert int(done.stdout.splitlines()[-1]) < 900e6
+
+
+def test_the_log_says_what_the_detector_runs_on(
+    real_weights: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody with a GPU shall see at once that an ONNX file runs beside it, on the CPU."""
+    model = str(real_weights.with_name("yolo11n.onnx"))
+    with caplog.at_level("INFO", logger="edge.detector"):
+        YoloDetector(DetectorConfig(model=model, backend="openvino"), CAMERA, base=Path())
+    assert caplog.messages[-1] == f"{model}: ready for 640 x 480 on cpu"
+
+
+def test_a_gpu_sees_what_the_cpu_sees(
+    real_weights: Path, crowd: list[Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It multiplies with fewer bits (TF32), so the weakest may come or go."""
+    cuda: Any = importlib.import_module("torch").cuda
+    if not cuda.is_available():
+        pytest.skip("no GPU that torch can use")
+    config = DetectorConfig(model=str(real_weights), backend="torch")
+    gpu = YoloDetector(config, CAMERA, base=Path())
+    on_gpu = [gpu.detect(picture) for picture in crowd]
+    monkeypatch.setattr(cuda, "is_available", lambda: False)
+    cpu = YoloDetector(config, CAMERA, base=Path())
+    on_cpu = [cpu.detect(picture) for picture in crowd]
+    for some, others in ((on_gpu, on_cpu), (on_cpu, on_gpu)):
+        for boxes, other_boxes in zip(some, others, strict=True):
+            seen = np.array([box.bbox_px for box in other_boxes])
+            for box in boxes:
+                off_px = np.abs(seen - box.bbox_px).max(axis=1).min()
+                assert off_px < 2.0 or box.confidence < 0.26
