@@ -16,6 +16,8 @@ from edge.teller import LOST_DEG, Teller
 
 STATUS_EVERY_S: Final = 5.0
 
+# A GPU that failed once fails until the process is a new one: better offline than blind.
+_BLIND_S: Final = 60.0
 _LOOK_EVERY_S: Final = 0.2
 _ASPECT_TOLERANCE: Final = 0.01
 _LOG = logging.getLogger(__name__)
@@ -148,24 +150,29 @@ def run(  # noqa: PLR0913 - the composition of one device
 
     Raises:
         RefusedError: The pictures have another shape than the camera, or the detector failed on
-            one. Of a `live` source only the first picture is refused; later ones are left out.
+            one. Of a `live` source only the first picture is refused; later ones are left out,
+            unless nothing else has come for a minute.
     """
     boot_id = secrets.token_hex(4) if boot_id is None else boot_id
     pipeline = Pipeline(config, detector, boot_id=boot_id, simulated=simulated)
     reporter = StatusReporter(pipeline, source, sink, clock=clock, stop=stop)
     reporter.start()
     began_s, detections, bad = time.monotonic(), 0, 0
+    blind_since: UtcTime | None = None
     try:
         for frame in source:
             try:
                 message = pipeline.message(frame)
             except RefusedError as error:
-                if not live or not reporter.frames:
+                blind_since = blind_since or frame.captured_at
+                blind_s = frame.captured_at.seconds_since(blind_since)
+                if not live or not reporter.frames or blind_s > _BLIND_S:
                     raise
                 if bad.bit_count() <= 1:  # the 1st, 2nd, 3rd, 5th, 9th, 17th …
                     _LOG.warning("%s; frame left out", error)
                 bad += 1
                 continue
+            blind_since = None
             sink.publish(message)
             detections += len(message.detections)
             reporter.frames += 1

@@ -314,6 +314,46 @@ def test_one_bad_frame_does_not_end_a_stream_but_a_recording(
         watched(live=False)
 
 
+@pytest.mark.parametrize("broken", [True, False])
+def test_a_detector_that_fails_for_a_minute_ends_a_stream(
+    device: DeviceConfig, noon: UtcTime, *, broken: bool
+) -> None:
+    """A GPU that failed once fails on every picture, while the device looked online and calm."""
+
+    class Fails(Sees):
+        def detect(self, image: Image) -> list[Detection]:
+            if image[0, 0, 0] == 7:
+                msg = "the detector failed on a picture of 768 x 576 (CUDA error)"
+                raise RefusedError(msg)
+            return super().detect(image)
+
+    bad = picture()
+    bad[0, 0] = 7
+    film = [Frame(picture(), noon)]
+    # After an outage of its own the first bad picture says nothing yet.
+    film += [Frame(bad, noon.after(second)) for second in range(300, 360)]
+    film += [Frame(bad if broken else picture(), noon.after(361.0))]
+    kept = Kept()
+
+    def watched() -> RunSummary:
+        return run(
+            device,
+            Film(film),
+            Fails([]),
+            kept,
+            clock=lambda: noon,
+            stop=threading.Event(),
+            live=True,
+        )
+
+    if broken:
+        with pytest.raises(RefusedError, match="CUDA error"):
+            watched()
+        assert len(kept.messages) == 1
+    else:
+        assert (watched().frames_bad, len(kept.messages)) == (60, 2)
+
+
 def test_a_stream_whose_first_picture_has_another_shape_is_refused(
     device: DeviceConfig, noon: UtcTime
 ) -> None:
