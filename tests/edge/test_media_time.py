@@ -39,7 +39,8 @@ def test_time_never_goes_back_nor_stands_still(stamps, frame_s) -> None:
     assert all(later > earlier for earlier, later in pairwise(seen))
 
 
-@given(steps=st.lists(st.floats(0.01, LONGEST_STEP_S), max_size=30))
+# A hair below the longest: the sums of the stamps are rounded.
+@given(steps=st.lists(st.floats(0.01, LONGEST_STEP_S - 1e-6), max_size=30))
 def test_stamps_in_order_are_believed(steps) -> None:
     stamps = [sum(steps[:count]) for count in range(len(steps) + 1)]
     assert times(stamps) == pytest.approx(stamps, abs=1e-6)
