@@ -180,9 +180,10 @@ class Arrivals:
 
     def _pack(self) -> None:
         """Pack what was taken: a horizon of it is kept, and little is ever needed again."""
-        looks = [entry.loose for entry in self._loose if entry.loose is not None]
-        bundle = Bundle(looks, self._desk)
-        for place, entry in enumerate(self._loose):
+        loose = [(entry, entry.loose) for entry in self._loose]
+        together = [(entry, look) for entry, look in loose if look is not None]
+        bundle = Bundle([look for _, look in together], self._desk)
+        for place, (entry, _) in enumerate(together):
             entry.pack(bundle, place)
         self._loose = []
 
