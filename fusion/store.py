@@ -5,6 +5,8 @@ transaction and may be repeated: what is there already is not there twice. With 
 the place in the journal they came from, so recovery knows what the store has seen.
 """
 
+import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +42,7 @@ DEFAULT_URL: Final = "sqlite:///tuanbien.db"
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK: Final = 7_203_114  # any number that is ours
 _WAIT_S: Final = 5
+_RETRY_S: Final = 0.01
 _VERSION: Final = sa.table("alembic_version", sa.column("version_num"))
 
 _T = TypeVar("_T")
@@ -274,9 +277,24 @@ class Store:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute(f"PRAGMA busy_timeout={_WAIT_S * 1000}")
+    _to_wal(connection)
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _to_wal(connection: Any) -> None:  # noqa: ANN401 - a DBAPI connection
+    """Turn a file to WAL. SQLite does not wait for the lock of that, busy_timeout or not."""
+    gives_up_s = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # or a kind of it
+            if not is_busy or time.monotonic() > gives_up_s:
+                raise
+            time.sleep(_RETRY_S)
+        else:
+            return
 
 
 def _alembic() -> Config:

@@ -1,6 +1,7 @@
 """The store keeps every event once, in SQLite and in PostgreSQL alike."""
 
 import os
+import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
@@ -342,6 +343,23 @@ def test_processes_that_start_together_may_all_migrate(database_url) -> None:
     for opened in stores:
         opened.close()
     assert (faults, len(stores)) == ([], 4)
+
+
+def test_a_new_file_that_another_process_holds_is_waited_for(tmp_path, monkeypatch) -> None:
+    """SQLite turns no file to WAL while another holds it, and does not wait: a start failed."""
+    other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waits = []
+
+    def another_lets_go(seconds: float) -> None:
+        waits.append(seconds)
+        if other.in_transaction:
+            other.execute("COMMIT")
+
+    monkeypatch.setattr("fusion.store.time.sleep", another_lets_go)
+    Store.open(f"sqlite:///{tmp_path}/store.db", migrate=True).close()
+    other.close()
+    assert waits
 
 
 # -- addresses ---------------------------------------------------------------------------------
