@@ -427,6 +427,9 @@ class Incident(Struct, frozen=True, kw_only=True):
     devices: tuple[Name, ...]
     amended: bool = False
     simulated: bool = False
+    ended_at: UtcTime | msgspec.UnsetType = msgspec.UNSET  # of what it is about, if it has
+    follows: Id | msgspec.UnsetType = msgspec.UNSET  # the incident of the approach before it
+    led_to: Id | msgspec.UnsetType = msgspec.UNSET  # the crossing that an approach became
 
 
 class FusionStatus(Wire, frozen=True, kw_only=True):

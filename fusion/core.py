@@ -5,22 +5,26 @@ values inside are immutable, so that a copy (a checkpoint) is as cheap as its di
 """
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
-from edge.messages import UtcTime
+from edge.messages import AlertKind, UtcTime
 from fusion.events import HeldBecause
-from fusion.incidents import Case, Held, Walk, case_of, joined, opened
+from fusion.incidents import JOIN_S, Case, Held, Walk, case_of, joined, opened
 from fusion.local_frame import Metres
+from fusion.notices import Notice, aged, became, begun, is_approach_of, notice_of, went_on
 from fusion.sector import Sector
-from fusion.situation.crossing import Sight, observe
+from fusion.situation.crossing import Crossing, Sight, observe
+from fusion.situation.finding import Finding
 from fusion.situation.groups import company
 from fusion.situation.patrols import Bond, Unit, UnitFix, bond, is_near, met
 from fusion.situation.places import open_crossing_point
+from fusion.situation.stages import said
 from fusion.tracking.fixes import Look
 from fusion.tracking.lines import Written
+from fusion.tracking.motion import Motion
 from fusion.tracking.track import RECENT_S, Track
 from fusion.tracking.tracker import Tracker
 from fusion.trodden import Trodden, cell_of
@@ -29,6 +33,7 @@ TICK_S: Final = 0.5  # event time advances on this grid, whatever the clock does
 _MET_S: Final = 5.0  # a track not seen for longer is not compared with a unit's fix
 _UNIT_KEPT_S: Final = 600.0
 _CASE_KEPT_S: Final = 600.0  # beyond the horizon
+_EXPLAINED_BY_PLACE: Final = frozenset({AlertKind.APPROACH, AlertKind.LOITERING})
 
 
 class Core:
@@ -42,6 +47,7 @@ class Core:
         self.tracker = Tracker(sector, trodden)
         self.units: dict[str, Unit] = {}
         self.cases: dict[str, Case] = {}
+        self.notices: dict[str, Notice] = {}
         self.revision = 0  # grows whenever a case changes
         self._next_tick = -math.inf
         self.case_kept_s = sector.rules.time.horizon_s + _CASE_KEPT_S
@@ -51,7 +57,9 @@ class Core:
 
     def copy(self) -> "Core":
         """Return an independent copy that shares all values. `wake` it before use."""
-        return self._with(self.tracker.copy(), dict(self.cases), self._trodden)
+        twin = self._with(self.tracker.copy(), dict(self.cases), self._trodden)
+        twin.notices = dict(self.notices)
+        return twin
 
     def part(
         self, region: frozenset[int], *, inside: bool, trodden: Trodden | None = None
@@ -59,7 +67,11 @@ class Core:
         """Return a copy with the tracks and cases of some cells, or all others; and all units."""
         cases = {name: one for name, one in self.cases.items() if (one.cell in region) is inside}
         tracker = self.tracker.part(region, inside=inside, trodden=trodden)
-        return self._with(tracker, cases, trodden or self._trodden)
+        twin = self._with(tracker, cases, trodden or self._trodden)
+        twin.notices = {
+            name: one for name, one in self.notices.items() if (one.cell in region) is inside
+        }
+        return twin
 
     def replaced(self, region: frozenset[int], anew: "Core", devices: Collection[str]) -> "Core":
         """Return a copy in which what lies in some cells, and all units, are another core's.
@@ -69,6 +81,7 @@ class Core:
         twin = self.part(region, inside=False)
         twin.tracker = twin.tracker.joined(anew.tracker, devices)
         twin.cases |= anew.cases
+        twin.notices |= anew.notices
         twin.units = dict(anew.units)
         twin.revision = max(self.revision, anew.revision) + 1
         return twin
@@ -84,6 +97,9 @@ class Core:
             there = [tracks[one].place for one in case.tracks if one in tracks]
             there += [step.over for step in case.steps]
             yield frozenset((case.cell, *(cell_of(*place) for place in there)))
+        for notice in self.notices.values():
+            there = [tracks[one].place for one in notice.tracks if one in tracks]
+            yield frozenset((notice.cell, *(cell_of(*place) for place in there)))
         for track in tracks.values():
             over = track.watch.over or track.place
             yield frozenset((cell_of(*track.place), cell_of(*over)))
@@ -107,7 +123,9 @@ class Core:
         """Tell whether time alone can change nothing that is told to others."""
         if self.tracker.tracks:
             return False
-        return all(case.waits_until_s is None for case in self.cases.values())
+        return all(case.waits_until_s is None for case in self.cases.values()) and all(
+            one.ended_s is not None and one.waits_until_s is None for one in self.notices.values()
+        )
 
     def advance(self, to_s: float) -> list[Written]:
         """Let event time pass up to an instant (inclusive), tick by tick while anything lives."""
@@ -140,6 +158,8 @@ class Core:
                     self._judge(case, at_s)
             elif at_s - case.last_s > self.case_kept_s:
                 del self.cases[case.id]
+        for notice in list(self.notices.values()):
+            self._let_pass(notice, at_s)
         for unit in list(self.units.values()):
             if at_s - unit.fixes[-1].at_s > self._unit_kept_s:
                 del self.units[unit.unit_id]
@@ -154,20 +174,114 @@ class Core:
             track.watch, sight, self._sector.border, self._rules.crossing,
             confirmed=track.confirmed,
         )  # fmt: skip
+        stages, findings = said(track, look.at_s, self._sector, self._met_by)
         # A merge or another fix of this look cannot have touched it: one fix a track and look.
-        track = replace(track, watch=watch)
+        track = replace(track, watch=watch, stages=stages)
         self.tracker.keep(track)
-        if crossing is None or track.label not in self._rules.crossing.labels:
-            return
-        when = UtcTime.from_epoch_s(look.at_s)
-        zone = open_crossing_point(self._sector, crossing.over, when)
-        others = [(one, self.tracker.at(one, look.at_s)) for one in self._around(track)]
-        with_it = company(track, others, look.at_s, self._rules.groups)
-        walk = Walk(track, crossing, with_it, None if zone is None else zone.id)
+        if crossing is not None and track.label in self._rules.crossing.labels:
+            self._crossed(track, crossing, look.at_s)
+        for finding in findings:
+            self._heed(track, finding, look.at_s)
+
+    def _crossed(self, track: Track, crossing: Crossing, at_s: float) -> None:
+        """Open a case for who crossed, or add them to their group's; end their approach."""
+        zone = open_crossing_point(self._sector, crossing.over, UtcTime.from_epoch_s(at_s))
+        walk = Walk(track, crossing, self._company(track, at_s), None if zone is None else zone.id)
         known = case_of(self.cases.values(), walk, self._rules.groups)
         case = opened(walk) if known is None else joined(known, walk)
+        for notice in list(self.notices.values()):
+            if is_approach_of(notice, case, at_s):
+                self._keep_notice(became(notice, case.id, at_s))
+                case = replace(case, follows=case.follows or notice.id)
         self._keep(case)
-        self._judge(case, look.at_s)
+        self._judge(case, at_s)
+
+    def _heed(self, track: Track, finding: Finding, at_s: float) -> None:
+        """Take in what a stage says of a track: a new notice, or more of one that is known."""
+        group = self._company(track, at_s)
+        known = notice_of(self.notices.values(), finding, group, at_s)
+        if known is None:
+            if finding.over or self._has_crossed(group, finding, at_s):
+                return
+            ordinal = sum(
+                one.kind is finding.kind
+                and one.subject == finding.subject
+                and one.tracks[0] == track.id
+                for one in self.notices.values()
+            )
+            notice = begun(finding, track, group, at_s, ordinal=ordinal)
+        else:
+            notice = went_on(known, finding, track, group, at_s)
+        if notice != known:
+            self._keep_notice(notice)
+        self._judge_notice(notice, at_s, finding)
+
+    def _has_crossed(self, group: Sequence[Track], finding: Finding, at_s: float) -> bool:
+        """Tell whether an approach is that of a group whose first are over the line already."""
+        return finding.kind is AlertKind.APPROACH and any(
+            case.outbound is finding.outbound
+            and at_s - case.last_s <= JOIN_S
+            and any(case.holds(one) for one in group)
+            for case in self.cases.values()
+        )
+
+    def _let_pass(self, notice: Notice, at_s: float) -> None:
+        """Let event time pass for a notice: it waits, goes on, ends or is forgotten."""
+        if notice.waits_until_s is not None:
+            if at_s >= notice.waits_until_s:
+                self._judge_notice(notice, at_s, None)
+        elif notice.ended_s is not None and at_s - notice.last_s > self.case_kept_s:
+            del self.notices[notice.id]
+            return
+        notice = self.notices[notice.id]
+        later = aged(notice, self.tracker.tracks, at_s, return_s=self._rules.tracking.return_s)
+        if later is not notice:
+            self._keep_notice(later)
+
+    def _judge_notice(self, notice: Notice, at_s: float, finding: Finding | None) -> None:
+        """Decide anew what holds a notice back; `finding`: what was just said of one of them."""
+        held, waits_until_s = notice.held, None
+        if finding is not None and not finding.over:
+            held = self._place_explains(notice, finding, at_s)
+        if held is None or held.because is HeldBecause.OWN_FORCE:
+            here = (self.tracker.tracks.get(one) for one in notice.tracks)
+            bonds = [self._bond(one, at_s) for one in here if one is not None]
+            ours = next((who for how, who in bonds if how is Bond.WITH), None)
+            if ours is not None and all(how is not Bond.APART for how, _ in bonds):
+                held = Held(HeldBecause.OWN_FORCE, ours)
+            elif bonds:
+                held = None
+                ends_s = notice.opened_s + self._rules.patrols.hold_s
+                unsure = any(how is Bond.UNSURE for how, _ in bonds)
+                if unsure and not notice.free and at_s < ends_s:
+                    waits_until_s = ends_s
+        free = notice.free or (held is None and waits_until_s is None)
+        judged = replace(notice, held=held, waits_until_s=waits_until_s, free=free)
+        if judged != notice:
+            self._keep_notice(replace(judged, decided_s=at_s))
+
+    def _place_explains(self, notice: Notice, finding: Finding, at_s: float) -> Held | None:
+        """Return what of the place holds an approach back, or a stay near the line."""
+        if notice.kind not in _EXPLAINED_BY_PLACE:
+            return None
+        when = UtcTime.from_epoch_s(at_s)
+        zone = open_crossing_point(self._sector, finding.towards or notice.at, when)
+        return None if zone is None else Held(HeldBecause.LAWFUL, zone.id)
+
+    def _company(self, track: Track, at_s: float) -> tuple[Track, ...]:
+        others = [(one, self.tracker.at(one, at_s)) for one in self._around(track)]
+        return company(track, others, at_s, self._rules.groups)
+
+    def _met_by(self, track: Track, within_m: float, at_s: float) -> list[tuple[Track, Motion]]:
+        """Return the other tracks near one, where they are at an instant."""
+        x_m, y_m = track.motion.x_m, track.motion.y_m
+        return [
+            (one, self.tracker.at(one, at_s))
+            for one in self.tracker.tracks.values()
+            if one.id != track.id
+            and abs(one.motion.x_m - x_m) <= within_m
+            and abs(one.motion.y_m - y_m) <= within_m
+        ]
 
     def _around(self, track: Track) -> list[Track]:
         """Return the tracks of a group's possible extent."""
@@ -198,6 +312,9 @@ class Core:
                 continue
             if is_near(fix, case.over) or not near.isdisjoint(case.tracks):
                 self._judge(case, fix.at_s)
+        for notice in list(self.notices.values()):
+            if notice.ended_s is None and not near.isdisjoint(notice.tracks):
+                self._judge_notice(notice, fix.at_s, None)
 
     def _judge(self, case: Case, at_s: float) -> None:
         """Decide anew what holds a case back: the place, a patrol, or nothing."""
@@ -247,6 +364,11 @@ class Core:
             (bond(track, motion, at_s, unit, rule), unit.unit_id) for unit in self.units.values()
         )
         return max(found, default=(Bond.APART, ""))
+
+    def _keep_notice(self, notice: Notice) -> None:
+        self.notices[notice.id] = notice
+        self._trodden.mark_cell(notice.cell, notice.updated_s)
+        self.revision += 1
 
     def _keep(self, case: Case) -> None:
         self.cases[case.id] = case

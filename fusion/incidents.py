@@ -64,6 +64,7 @@ class Case(Struct, frozen=True):
     waits_until_s: float | None = None  # undecided: a patrol may have been there
     free: bool = False  # nothing held it back once: it never waits again
     decided_s: float = 0.0  # when it was last judged differently
+    follows: str = ""  # the incident of the approach that led to it
 
     @property
     def track_ids(self) -> tuple[str, ...]:

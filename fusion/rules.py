@@ -2,6 +2,9 @@
 
 from typing import Any, Final
 
+from msgspec import UNSET
+from msgspec.structs import replace
+
 from edge.messages import (
     Alert,
     AlertKind,
@@ -13,44 +16,56 @@ from edge.messages import (
 )
 from fusion.events import HeldBecause, SuppressedAlert
 from fusion.incidents import Case, Held
+from fusion.notices import CROSSED, Notice
 from fusion.sector import Sector
 from fusion.situation.places import place_of
 from fusion.tracking.track import derived_id
 
+Matter = Case | Notice  # what an incident is about
+
 NEW: Final = "new"
 WITHDRAWN: Final = "withdrawn"
+NO_THREAT: Final = "no_threat"
+CLOSED: Final = "closed"
 _POSITION_DIGITS: Final = 7
 
 
-def alert_id(case: Case) -> str:
+def alert_id(case: Matter) -> str:
     """Return the id of the one alert of a case."""
     return derived_id("alr", case.id)
 
 
-def suppressed_id(case: Case) -> str:
+def suppressed_id(case: Matter) -> str:
     """Return the id of the record of a case that is held back."""
     return derived_id("sup", case.id)
 
 
-def alert_of(sector: Sector, case: Case, *, issued_at: UtcTime, late: bool = False) -> Alert:
+def alert_of(sector: Sector, case: Matter, *, issued_at: UtcTime, late: bool = False) -> Alert:
     """Write the alert of a case; `late`: only messages from beyond the horizon show it."""
-    return Alert(
+    alert = Alert(
         alert_id=alert_id(case),
         incident_id=case.id,
         raised_at=UtcTime.from_epoch_s(case.opened_s),
         issued_at=issued_at,
         probability=_probability(case),
         late=late,
-        reasons=reasons(case),
+        reasons=case.reasons if isinstance(case, Notice) else reasons(case),
         **_facts(sector, case),
+    )
+    if not isinstance(case, Notice):
+        return alert
+    return replace(
+        alert,
+        eta_s=UNSET if case.eta_s is None else round(case.eta_s, 1),
+        lead=UNSET if case.lead is None else case.lead,
     )
 
 
 def incident_of(
-    sector: Sector, case: Case, *, state: str, alert_ids: tuple[str, ...], amended: bool
+    sector: Sector, case: Matter, *, state: str, alert_ids: tuple[str, ...], amended: bool
 ) -> Incident:
     """Write the incident of a case as it stands."""
-    return Incident(
+    incident = Incident(
         incident_id=case.id,
         state=state,
         opened_at=UtcTime.from_epoch_s(case.opened_s),
@@ -59,9 +74,24 @@ def incident_of(
         amended=amended,
         **_facts(sector, case),
     )
+    if not isinstance(case, Notice):
+        return replace(incident, follows=case.follows or UNSET)
+    ended_at = UNSET if case.ended_s is None else UtcTime.from_epoch_s(case.ended_s)
+    return replace(incident, ended_at=ended_at, led_to=case.led_to or UNSET)
 
 
-def suppressed_of(sector: Sector, case: Case, held: Held) -> SuppressedAlert:
+def state_of(case: Matter) -> str:
+    """Return the state that an incident has by itself, before anybody works on it.
+
+    Whoever was on the way to the line and turned back is no threat; and an approach that led to
+    a crossing goes on as the incident of that.
+    """
+    if not isinstance(case, Notice) or case.kind is not AlertKind.APPROACH:
+        return NEW
+    return {CROSSED: CLOSED, NO_THREAT: NO_THREAT}.get(case.outcome, NEW) if case.ended_s else NEW
+
+
+def suppressed_of(sector: Sector, case: Matter, held: Held) -> SuppressedAlert:
     """Write down what was held back, and why."""
     ours = held.because is HeldBecause.OWN_FORCE
     text = f"our own unit {held.who} was there and moved the same way"
@@ -79,13 +109,14 @@ def suppressed_of(sector: Sector, case: Case, held: Held) -> SuppressedAlert:
     )
 
 
-def _facts(sector: Sector, case: Case) -> dict[str, Any]:
+def _facts(sector: Sector, case: Matter) -> dict[str, Any]:
     """Return what alerts, incidents and records of silence say alike."""
-    lat, lon = sector.frame.to_wgs84(*case.over)
+    at = case.at if isinstance(case, Notice) else case.over
+    lat, lon = sector.frame.to_wgs84(*at)
     return {
         "sector": sector.id,
         "unit": sector.unit,
-        "kind": AlertKind.CROSSING,
+        "kind": case.kind if isinstance(case, Notice) else AlertKind.CROSSING,
         "severity": severity(sector, case),
         "direction": direction(case),
         "headcount": case.headcount,
@@ -95,18 +126,22 @@ def _facts(sector: Sector, case: Case) -> dict[str, Any]:
         "lon": round(lon, _POSITION_DIGITS),
         "track_ids": case.track_ids,
         "devices": case.devices,
-        "place": place_of(sector, case.over),
+        "place": place_of(sector, at),
         "simulated": case.simulated,
     }
 
 
-def direction(case: Case) -> Direction:
-    """Return which way they went."""
+def direction(case: Matter) -> Direction | None:
+    """Return which way they went; None: it has no direction."""
+    if case.outbound is None:
+        return None
     return Direction.OUTBOUND if case.outbound else Direction.INBOUND
 
 
-def severity(sector: Sector, case: Case) -> Severity:
+def severity(sector: Sector, case: Matter) -> Severity:
     """Return how urgent the rules call it."""
+    if isinstance(case, Notice):
+        return case.severity
     rule = sector.rules.crossing
     return rule.severity_outbound if case.outbound else rule.severity_inbound
 
@@ -139,5 +174,5 @@ def reasons(case: Case) -> tuple[Reason, ...]:
     return tuple(found)
 
 
-def _probability(case: Case) -> float:
+def _probability(case: Matter) -> float:
     return round(min(1.0, max(0.0, case.probability)), 4)

@@ -42,6 +42,7 @@ _BUILDING_BLOCKS: Final = frozenset(
         ("datetime", "datetime"),
         ("datetime", "timedelta"),
         ("datetime", "timezone"),
+        ("msgspec._core", "UNSET"),
         ("msgspec._utils", "rebuild"),
     }
 )

@@ -29,12 +29,15 @@ from fusion.events import (
     SuppressionLifted,
 )
 from fusion.incidents import Case, Held, are_one, gap_s
+from fusion.notices import Notice, are_one_notice
+from fusion.rulebook import GroupsRule
 from fusion.rules import (
-    NEW,
     WITHDRAWN,
+    Matter,
     alert_id,
     alert_of,
     incident_of,
+    state_of,
     suppressed_id,
     suppressed_of,
 )
@@ -58,7 +61,7 @@ _NOBODY: Final[_Heads] = (0, 0, 0)
 
 
 class _Told(NamedTuple):
-    case: Case
+    case: Matter
     stands: _Stands
     alert_ids: tuple[str, ...] = ()
     amended: bool = False
@@ -104,7 +107,8 @@ class Telling:
         """
         self.revision = core.revision
         yield from self._vanished(core, at_s)
-        for case in list(core.cases.values()):
+        matters: list[Matter] = [*core.cases.values(), *core.notices.values()]
+        for case in matters:
             told = self._told.get(case.id)
             if case.waits_until_s is not None or _is_told(told, case):
                 continue
@@ -167,7 +171,7 @@ class Telling:
         found = [
             (told.stands not in _STANDING, apart_s, told.case.id)
             for told in chain(self._told.values(), self._past.values())
-            if (apart_s := gap_s(told.case, case, self._sector.rules.groups)) is not None
+            if (apart_s := _gap_s(told.case, case, self._sector.rules.groups)) is not None
             and (
                 told.stands in _STANDING
                 or (told.alert_ids and set(case.devices) <= set(told.case.devices))
@@ -196,7 +200,11 @@ class Telling:
     def _vanished(self, core: Core, at_s: float) -> Iterator[Event]:
         """Withdraw what the core no longer knows, unless it merely grew too old to keep."""
         for told in list(self._told.values()):
-            if told.case.id in core.cases or told.case.last_s < at_s - core.case_kept_s:
+            if (
+                told.case.id in core.cases
+                or told.case.id in core.notices
+                or told.case.last_s < at_s - core.case_kept_s
+            ):
                 continue
             yield from self._vanish(self._told, told)
 
@@ -215,7 +223,7 @@ class Telling:
         book[told.case.id] = now._replace(record=incident)
         return IncidentChanged(incident)
 
-    def _hold(self, book: _Book, case: Case, held: Held) -> Iterator[Event]:
+    def _hold(self, book: _Book, case: Matter, held: Held) -> Iterator[Event]:
         known = book.get(case.id) or _Told(case, _Stands.HELD)
         if known.stands is _Stands.RAISED:
             yield self._withdraw(book, known._replace(case=case))
@@ -226,7 +234,7 @@ class Telling:
             yield AlertSuppressed(record)
 
     def _raise(
-        self, book: _Book, case: Case, issued: tuple[float, float], *, rerun: bool
+        self, book: _Book, case: Matter, issued: tuple[float, float], *, rerun: bool
     ) -> Iterator[Event]:
         told, late = book.get(case.id), book is self._late
         if told is not None and told.stands is _Stands.HELD:
@@ -258,7 +266,7 @@ class Telling:
         if told is None or told.record != incident:
             yield IncidentChanged(incident)
 
-    def _orphan_of(self, case: Case, *, late: bool) -> _Told | None:
+    def _orphan_of(self, case: Matter, *, late: bool) -> _Told | None:
         """Find the withdrawn incident that was this very group under another id.
 
         Its alert must not have passed on to another incident already.
@@ -278,26 +286,26 @@ class Telling:
                 and told.alert_ids
                 and taken.isdisjoint(told.alert_ids)
                 and (
-                    are_one(told.case, case, rule)
-                    or (late and gap_s(told.case, case, rule) is not None)
+                    _are_one(told.case, case, rule)
+                    or (late and _gap_s(told.case, case, rule) is not None)
                 )
             ):
                 return told
         return None
 
-    def _found_late(self, case: Case) -> tuple[_Book, _Told] | None:
+    def _found_late(self, case: Matter) -> tuple[_Book, _Told] | None:
         """Find the incident that only late messages showed until now, where the core shows it."""
         for book in (self._late, self._past):
             for told in book.values():
                 if (
                     told.stands is _Stands.RAISED
-                    and gap_s(told.case, case, self._sector.rules.groups) is not None
+                    and _gap_s(told.case, case, self._sector.rules.groups) is not None
                 ):
                     return book, told
         return None
 
     def _incident(self, told: _Told) -> Incident:
-        state = WITHDRAWN if told.stands is _Stands.WITHDRAWN else NEW
+        state = WITHDRAWN if told.stands is _Stands.WITHDRAWN else state_of(told.case)
         incident = incident_of(
             self._sector, told.case, state=state, alert_ids=told.alert_ids, amended=told.amended
         )
@@ -310,15 +318,17 @@ class Telling:
         old = [
             case_id
             for case_id, told in self._told.items()
-            if told.case.last_s < before_s and case_id not in core.cases
+            if told.case.last_s < before_s
+            and case_id not in core.cases
+            and case_id not in core.notices
         ]
         for case_id in old:
             self._remember(self._told.pop(case_id))
 
     def _remember(self, told: _Told) -> None:
         """Keep what was told of a case for the late messages that may yet show it again."""
-        if told.stands in {_Stands.LIFTED, _Stands.KNOWN}:
-            return
+        if told.stands in {_Stands.LIFTED, _Stands.KNOWN} or isinstance(told.case, Notice):
+            return  # late messages show crossings and nothing else
         self._past[told.case.id] = told._replace(record=None)
         if len(self._past) > _PAST:
             # What an open crossing point explains it would explain again.
@@ -327,6 +337,22 @@ class Telling:
             )
             for gone in oldest[:_SHED]:
                 del self._past[gone.case.id]
+
+
+def _are_one(one: Matter, other: Matter, rule: GroupsRule) -> bool:
+    """Tell whether two matters are one and the same under two ids."""
+    if isinstance(one, Notice) and isinstance(other, Notice):
+        return are_one_notice(one, other)
+    if isinstance(one, Case) and isinstance(other, Case):
+        return are_one(one, other, rule)
+    return False
+
+
+def _gap_s(one: Matter, other: Matter, rule: GroupsRule) -> float | None:
+    """Return how long apart two groups came over the line, where both did."""
+    if isinstance(one, Case) and isinstance(other, Case):
+        return gap_s(one, other, rule)
+    return None
 
 
 def _is_lawful(told: _Told) -> bool:
@@ -338,14 +364,14 @@ def _most(heads: _Heads, others: _Heads) -> _Heads:
     return least, likely, most
 
 
-def _heads_of(case: Case) -> _Heads:
+def _heads_of(case: Matter) -> _Heads:
     """Return how many crossed that nothing explains."""
     return _NOBODY if case.held is not None else _counts(case)
 
 
-def _counts(case: Case | Incident) -> _Heads:
+def _counts(case: Matter | Incident) -> _Heads:
     return case.headcount_min, case.headcount, case.headcount_max
 
 
-def _is_told(told: _Told | None, case: Case) -> bool:
+def _is_told(told: _Told | None, case: Matter) -> bool:
     return told is not None and told.case == case and told.stands in _STANDING

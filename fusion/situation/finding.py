@@ -1,8 +1,9 @@
-"""What a stage of the situation says of a track, short of a crossing: one shape for all of them."""
+"""What a stage of the situation says of a track, short of a crossing: one shape for all."""
 
 from typing import NamedTuple
 
 from edge.messages import AlertKind, Lead, Reason, Severity
+from fusion.local_frame import Metres
 
 
 class Finding(NamedTuple):
@@ -19,5 +20,6 @@ class Finding(NamedTuple):
     outbound: bool | None = None  # None: it has no direction
     eta_s: float | None = None  # until the line, from now
     lead: Lead | None = None
+    towards: Metres | None = None  # the point of the line that it leads to
     also: tuple[str, ...] = ()  # other tracks that it is about, by id
     over: str = ""  # it has ended: the outcome, `no_threat` for who turned back or left

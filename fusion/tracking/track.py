@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from fusion.local_frame import CovM2, Metres
+from fusion.situation.stages import Stages
 from fusion.situation.watch import Watch
 from fusion.tracking.fixes import NO_BIAS, Fix, Look, Sighted
 from fusion.tracking.intersection import NOTHING
@@ -67,6 +68,7 @@ class Track(Struct, frozen=True):
     line_s: float  # when it last wrote a line
     simulated: bool
     watch: Watch = Watch()
+    stages: Stages = Stages()
     escorts: tuple[Escort, ...] = ()
     ahead: Ahead | None = None  # unseen, on a trail: where it would be
     plates: Plates = ()  # of a vehicle, as read
