@@ -74,7 +74,8 @@ def _watch(night: Night, began_s: float, say: Callable[[str], None]) -> float:
         alert = night.listen(within_s=_LISTEN_S)
         if alert is not None:
             say(describe(alert, night))
-            if first_s is None and night.explained(alert):
+            is_crossing = alert.kind is AlertKind.CROSSING
+            if first_s is None and is_crossing and night.explained(alert):
                 first_s = time.monotonic() - began_s
     return first_s
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from edge.messages import Alert
+from edge.messages import Alert, AlertKind
 from maps.demo.chain import Plan, folder_for, night_offset_s, run_folder_in, running_chain
 from maps.demo.night import Night, running_night
 from maps.demo.world import write_world
@@ -70,7 +70,8 @@ def _watch(night: Night, minutes: float | None) -> None:
 def describe(alert: Alert, night: Night) -> str:
     """Say in one line what an alert tells, and whether it is true."""
     truth = night.explained(alert)
-    verdict = f"true: {len(truth)} people crossed" if truth else "FALSE: nobody did"
+    did = "crossed" if alert.kind is AlertKind.CROSSING else "are about to cross"
+    verdict = f"true: {len(truth)} people {did}" if truth else "FALSE: nobody did"
     direction = "" if alert.direction is None else f" {alert.direction}"
     local = f"{alert.raised_at.astimezone(night.chain.sector.timezone):%H:%M:%S}"
     return (

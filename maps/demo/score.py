@@ -7,15 +7,16 @@ from typing import Any, Final
 import numpy as np
 
 from edge.messages import Alert, AlertKind, CovM2, Detection, DetectionsMessage, Direction, UtcTime
-from maps.demo.landscape import place_of
+from maps.demo.landscape import Point, place_of
 from maps.demo.view import Eye, Seen
-from maps.demo.walkers import Role, TrueCrossing, crossings
+from maps.demo.walkers import Role, TrueCrossing, crossings, walkers_at
 
 LEAST_HEIGHT_PX: Final = 120.0  # the detector is asked to find people from here up
 _LEAST_OVERLAP: Final = 0.3  # of a box with the truth: intersection over union
 _CHI2_90_2DOF: Final = 4.605170185988092  # -2 ln 0.1
 _ALERT_WITHIN_S: Final = 20.0
 _ALERT_WITHIN_M: Final = 15.0
+_APPROACH_WITHIN_S: Final = 180.0
 
 Box = tuple[float, float, float, float]
 
@@ -70,22 +71,31 @@ class DeviceScore:
 
 
 def explained_by(alert: Alert, *, began_at: UtcTime, seed: int) -> list[TrueCrossing]:
-    """Return the group's true crossings that this alert tells of; none: it is a false alert.
+    """Return the group's true crossings that this alert tells of, or tells to come; none: false.
 
     Only people who cross away from the gate and are no patrol should raise anything.
     """
-    if alert.kind not in {AlertKind.CROSSING, AlertKind.APPROACH}:
-        return []
     night_s = alert.raised_at.seconds_since(began_at)
     place = place_of(alert.lat, alert.lon)
-    around = crossings(night_s - _ALERT_WITHIN_S, night_s + _ALERT_WITHIN_S, seed=seed)
+    if alert.kind == AlertKind.CROSSING:
+        around = crossings(night_s - _ALERT_WITHIN_S, night_s + _ALERT_WITHIN_S, seed=seed)
+        around = [one for one in around if _gap_m(one.place, place) <= _ALERT_WITHIN_M]
+    elif alert.kind == AlertKind.APPROACH:
+        # Told where they are now, of what they will do.
+        near = {
+            walker.walker_id
+            for walker, at in walkers_at(night_s, seed=seed)
+            if _gap_m(at, place) <= _ALERT_WITHIN_M
+        }
+        around = crossings(night_s, night_s + _APPROACH_WITHIN_S, seed=seed)
+        around = [one for one in around if one.walker_id in near]
+    else:
+        return []
     return [
         crossing
         for crossing in around
         if crossing.role is Role.GROUP
         and crossing.outbound == (alert.direction is Direction.OUTBOUND)
-        and np.hypot(crossing.place.east_m - place.east_m, crossing.place.north_m - place.north_m)
-        <= _ALERT_WITHIN_M
     ]
 
 
@@ -97,6 +107,10 @@ def quantiles(values: Sequence[float]) -> dict[str, float | None]:
         "p50_s": float(np.quantile(values, 0.5)),
         "p95_s": float(np.quantile(values, 0.95)),
     }
+
+
+def _gap_m(one: Point, other: Point) -> float:
+    return float(np.hypot(one.east_m - other.east_m, one.north_m - other.north_m))
 
 
 def _best(

@@ -11,7 +11,7 @@ from edge.messages import (
 )
 from maps.demo.landscape import latlon_of
 from maps.demo.score import DeviceScore, explained_by, quantiles
-from maps.demo.walkers import Role, crossings
+from maps.demo.walkers import Role, crossings, walkers_at
 
 NIGHT = UtcTime.parse("2026-03-14T16:40:00.000Z")
 MOMENT_S = 24.0
@@ -114,6 +114,20 @@ def of_role(role) -> list:
 def test_the_group_s_crossing_explains_an_alert() -> None:
     group = of_role(Role.GROUP)
     assert explained_by(alert(group[0]), began_at=NIGHT, seed=1) == group
+
+
+def test_an_approach_is_explained_by_who_is_there_and_will_cross() -> None:
+    group = of_role(Role.GROUP)
+    there = next(
+        at for walker, at in walkers_at(5.0, seed=1) if walker.walker_id == group[0].walker_id
+    )
+    ahead = group[0]._replace(night_s=5.0, place=there)
+    early = alert(ahead, later_s=0.0, kind="approach")
+    assert set(explained_by(early, began_at=NIGHT, seed=1)) == set(group)
+    elsewhere = ahead._replace(place=group[0].place)
+    assert (
+        explained_by(alert(elsewhere, later_s=0.0, kind="approach"), began_at=NIGHT, seed=1) == []
+    )
 
 
 @pytest.mark.parametrize("role", [Role.TRAVELLER, Role.PATROL])
