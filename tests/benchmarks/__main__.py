@@ -111,6 +111,28 @@ BENCHMARKS = {
             )
         },
     ),
+    "nights": Benchmark(
+        ("-m", "tests.benchmarks.nights"),
+        {
+            f"{title}: {figure}": target
+            for title in ("standard-6101", "unseen-6202")
+            for figure, target in (
+                ("recall", Target(least=0.98)),
+                ("precision", Target(least=0.98)),
+                ("repeats", Target(most=0.0)),
+                ("direction right", Target(least=1.0)),
+                ("headcount exact", Target(least=0.8)),
+                ("headcount error, mean", Target(most=0.5)),
+                ("delay s, median", Target(most=4.0)),
+                ("told before the line", Target(most=0.0)),
+                ("approach: warned", Target(least=0.9)),
+                ("approach: lead s, median", Target(least=60.0)),
+                ("approach: most a group", Target(most=1.0)),
+                ("turned back: without a crossing alert", Target(least=1.0)),
+                ("turned back: approach ended as no_threat", Target(least=1.0)),
+            )
+        },
+    ),
     "demo": Benchmark(
         ("-m", "edge.command", "demo", "--check"),
         {

@@ -64,17 +64,17 @@ def cast_of(chance: np.random.Generator, land: Land, cast: Cast, until_s: float)
     fields = land.fields or (Disc(0.0, -90.0, 40.0),)
     for number in range(cast.farmers):
         field = fields[number % len(fields)]
-        times_s, xy_m = _wandering(chance, field, until_s, pace_mps=(0.3, 0.9))
+        times_s, xy_m = wandering(chance, field, until_s, pace_mps=(0.3, 0.9))
         movers.append(Mover(f"farmer-{number}", "person", "person", times_s, xy_m))
     for number in range(cast.animals):
         field = fields[int(chance.integers(len(fields)))]
-        times_s, xy_m = _wandering(chance, field, until_s, pace_mps=(0.2, 1.2))
+        times_s, xy_m = wandering(chance, field, until_s, pace_mps=(0.2, 1.2))
         label = _LABELS["animal"][number % 3]
         movers.append(Mover(f"animal-{number}", "animal", label, times_s, xy_m))
     for number in range(round(cast.vehicles * share)):
         begins_s = chance.uniform(0.0, max(1.0, until_s - 60.0))
         way = ROAD if chance.random() < 0.5 else ROAD[::-1]
-        times_s, at_m = _progress(
+        times_s, at_m = progress(
             chance, length_m(way), begins_s, until_s, pace_mps=chance.uniform(4.0, 10.0), stops=0
         )
         label = _LABELS["vehicle"][number % 3]
@@ -96,15 +96,15 @@ def _group(
     size = int(chance.integers(2, 7)) if size is None else size
     pace_mps = chance.uniform(0.8, 1.5)
     stops = int(chance.integers(0, 2))
-    times_s, lead_m = _progress(
+    times_s, lead_m = progress(
         chance, length_m(way), begins_s, until_s, pace_mps=pace_mps, stops=stops
     )
     if len(times_s) < 2:
         return
     behind_m = 0.0
     for number in range(size):
-        sway_m = _swaying(chance, len(times_s), sigma_m=0.3, memory_s=8.0)
-        aside_m = _swaying(chance, len(times_s), sigma_m=0.5, memory_s=15.0)
+        sway_m = swaying(chance, len(times_s), sigma_m=0.3, memory_s=8.0)
+        aside_m = swaying(chance, len(times_s), sigma_m=0.5, memory_s=15.0)
         at_m = lead_m - behind_m + sway_m
         xy_m = along(way, at_m)
         ahead = along(way, at_m + 1.0) - xy_m
@@ -116,7 +116,7 @@ def _group(
         behind_m += chance.uniform(2.0, 3.0)
 
 
-def _progress(
+def progress(
     chance: np.random.Generator,
     whole_m: float,
     begins_s: float,
@@ -128,7 +128,7 @@ def _progress(
     """Return times (N,) and distances (N,) along a way at a varying pace, with stops."""
     count = max(0, int((until_s - begins_s) / STEP_S) + 1)
     times_s = begins_s + STEP_S * np.arange(count)
-    speed_mps = pace_mps * np.clip(1.0 + _swaying(chance, count, 0.12, 20.0), 0.3, 1.6)
+    speed_mps = pace_mps * np.clip(1.0 + swaying(chance, count, 0.12, 20.0), 0.3, 1.6)
     for _ in range(stops):
         start_s = begins_s + chance.uniform(0.2, 0.8) * whole_m / pace_mps
         speed_mps[(times_s > start_s) & (times_s < start_s + chance.uniform(15.0, 45.0))] = 0.0
@@ -137,7 +137,7 @@ def _progress(
     return times_s[there], at_m[there]
 
 
-def _swaying(
+def swaying(
     chance: np.random.Generator, count: int, sigma_m: float, memory_s: float
 ) -> FloatArray:
     """Return a slowly wandering value (N,): Ornstein-Uhlenbeck, smoothed over its steps."""
@@ -151,7 +151,7 @@ def _swaying(
     return np.convolve(np.pad(values, (4, 3), mode="edge"), smooth, mode="valid")[:count]
 
 
-def _wandering(
+def wandering(
     chance: np.random.Generator, field: Disc, until_s: float, *, pace_mps: tuple[float, float]
 ) -> tuple[FloatArray, FloatArray]:
     """Go from one place of a field to another, and stop there for a while."""

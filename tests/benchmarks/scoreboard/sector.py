@@ -3,7 +3,9 @@
 import itertools
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ import numpy.typing as npt
 from fusion.local_frame import LocalFrame
 
 FloatArray = npt.NDArray[np.float64]
+Feature = dict[str, object]
 
 ID: Final = "scoreboard"
 FRAME: Final = LocalFrame(lat=1.2, lon=-12.3)
@@ -76,12 +79,27 @@ def along(way: FloatArray, at_m: FloatArray) -> FloatArray:
     return np.asarray(way[leg] + share[:, None] * (way[leg + 1] - way[leg]))
 
 
-def write(folder: Path, land: Land) -> Path:
-    """Write the sector's files as CONTRACT.md has them; return sector.toml."""
-    border = _feature("LineString", np.array(_BORDER), home_side="right")
-    ways = [_feature("LineString", way, id=f"trail-{i}") for i, way in enumerate(land.trails, 1)]
-    ways.append(_feature("LineString", ROAD, id="road", kind="road"))
-    layers = {"border": [border], "trails": ways}
+def write(
+    folder: Path,
+    land: Land,
+    *,
+    border: Sequence[tuple[float, float]] = _BORDER,
+    road: FloatArray = ROAD,
+    more: Mapping[str, Sequence[Feature]] = MappingProxyType({}),
+) -> Path:
+    """Write the sector's files as CONTRACT.md has them; return sector.toml.
+
+    Args:
+        folder: Where.
+        land: Its trails.
+        border: Vertices of the line from west to east, home to the south.
+        road: Vertices (N, 2).
+        more: Features of other layers, by their names.
+    """
+    line = feature("LineString", np.array(border), home_side="right")
+    ways = [feature("LineString", way, id=f"trail-{i}") for i, way in enumerate(land.trails, 1)]
+    ways.append(feature("LineString", road, id="road", kind="road"))
+    layers = {"border": [line], "trails": ways, **more}
     for name, features in layers.items():
         text = json.dumps({"type": "FeatureCollection", "features": features})
         (folder / f"{name}.geojson").write_text(text, encoding="utf-8")
@@ -93,7 +111,8 @@ def write(folder: Path, land: Land) -> Path:
     return folder / "sector.toml"
 
 
-def _feature(shape: str, way: FloatArray, **properties: str) -> dict[str, object]:
+def feature(shape: str, way: FloatArray, **properties: str) -> Feature:
+    """Draw a line, a ring or a point (N, 2) as GeoJSON has it."""
     # Drawn every 50 m: a line straight in degrees bends off the plane's.
     points = []
     for start, end in itertools.pairwise(way):
@@ -101,5 +120,6 @@ def _feature(shape: str, way: FloatArray, **properties: str) -> dict[str, object
         points += [start + (end - start) * i / count for i in range(count)]
     positions = [FRAME.to_wgs84(float(x), float(y)) for x, y in [*points, way[-1]]]
     coordinates = [[round(lon, 8), round(lat, 8)] for lat, lon in positions]
-    geometry = {"type": shape, "coordinates": coordinates}
+    drawn = {"LineString": coordinates, "Polygon": [coordinates], "Point": coordinates[0]}[shape]
+    geometry = {"type": shape, "coordinates": drawn}
     return {"type": "Feature", "properties": properties, "geometry": geometry}

@@ -55,9 +55,12 @@ def looks(
     land: Land,
     sight: Sight,
     until_s: float,
+    at_s: FloatArray | None = None,
 ) -> Iterator[Look]:
-    """Yield every frame of a device, in order."""
-    times_s = np.arange(chance.uniform(0.0, 1.0 / eye.fps), until_s, 1.0 / eye.fps)
+    """Yield every frame of a device, in order; `at_s` (N,): only those that it sends."""
+    times_s = at_s
+    if times_s is None:
+        times_s = np.arange(chance.uniform(0.0, 1.0 / eye.fps), until_s, 1.0 / eye.fps)
     times_s = np.round(times_s, 3)  # the wire has milliseconds
     view = _view(chance, eye, movers, land, sight, times_s)
     false = chance.poisson(sight.clutter, len(times_s))

@@ -1,0 +1,205 @@
+"""A night of given ingredients: its recording, its truth. Same ingredients and seed, same bytes.
+
+What is made is kept in `.cache/nights`, under the hash of what it is made of and of what makes it.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from tests.benchmarks.nights.cameras import flown, posted
+from tests.benchmarks.nights.ground import Ground, grown, written
+from tests.benchmarks.nights.people import Cast, about
+from tests.benchmarks.nights.truth import Sight as Sighted
+from tests.benchmarks.nights.truth import Truth, truth_of
+from tests.benchmarks.scoreboard.delivery import Line, Links, Message, delivered, positions
+from tests.benchmarks.scoreboard.devices import Eye
+from tests.benchmarks.scoreboard.movers import Mover
+from tests.benchmarks.scoreboard.sector import FloatArray
+from tests.benchmarks.scoreboard.sightings import Look, Sight, looks
+
+FULL_S: Final = 1_800.0
+WAYS_HZ: Final = 2.0
+_FOLDER: Final = Path(__file__).parents[3] / ".cache" / "nights"
+# Whatever these say, a night stays what it is.
+_NO_MAKERS: Final = frozenset({"__main__.py", "scoring.py", "metrics.py", "peers.py", "ours.py"})
+_MAKERS: Final = (Path(__file__).parent, Path(__file__).parents[1] / "scoreboard")
+
+
+class Ingredients(NamedTuple):
+    """What a night is made of."""
+
+    cast: Cast = Cast()
+    trails: int = 6
+    woods: int = 5
+    fields: int = 5
+    cameras: int = 13
+    drone: bool = True
+    gate: bool = True
+    sight: Sight = Sight()
+    links: Links = Links()
+
+
+STANDARD: Final = Ingredients()
+SEED: Final = 6101  # published, and scored
+UNSEEN_SEED: Final = 6202
+TUNING_SEEDS: Final = (971, 972, 973)  # for whoever tunes: never scored
+
+
+class Ways(NamedTuple):
+    """Where everyone truly was, at `WAYS_HZ`."""
+
+    names: tuple[str, ...]  # of M movers
+    kinds: tuple[str, ...]
+    xy_m: FloatArray  # (M, T, 2); nan where they are not about
+
+
+class Night(NamedTuple):
+    """What a night lies in, and its truth."""
+
+    name: str
+    folder: Path  # sector.toml, messages.jsonl
+    truth: Truth
+    ways: Ways
+
+    @property
+    def sector(self) -> Path:
+        """Return the sector's file."""
+        return self.folder / "sector.toml"
+
+    @property
+    def messages(self) -> Path:
+        """Return the recording."""
+        return self.folder / "messages.jsonl"
+
+
+def standard(seed: int = SEED, *, until_s: float = FULL_S) -> Night:
+    """Return the standard night; with another seed, one of its kind."""
+    return kept(f"standard-{seed}", STANDARD, seed=seed, until_s=until_s)
+
+
+def unseen(seed: int = UNSEEN_SEED, *, until_s: float = FULL_S) -> Night:
+    """Return a night of the same ingredients in amounts of its own."""
+    chance = np.random.default_rng([seed, 1])
+
+    def some(least: int, most: int) -> int:
+        return int(chance.integers(least, most + 1))
+
+    cast = Cast(
+        groups=some(18, 30), turn_backs=some(3, 8), inbound=float(chance.uniform(0.1, 0.5)),
+        guides=float(chance.uniform(0.1, 0.3)), stragglers=float(chance.uniform(0.1, 0.3)),
+        rests=float(chance.uniform(0.1, 0.5)), off_trail=float(chance.uniform(0.0, 0.3)),
+        dropped=float(chance.uniform(0.0, 0.3)), farmers=some(3, 9), animals=some(3, 9),
+        patrols=some(2, 5), walkers=some(1, 4), vehicles=some(6, 20),
+        travellers_each_s=float(chance.uniform(30.0, 90.0)),
+    )  # fmt: skip
+    trails = some(5, 7)
+    ingredients = Ingredients(
+        cast, trails=trails, woods=some(3, 7), fields=some(4, 7), cameras=2 * trails + 1,
+        sight=Sight(clutter=float(chance.uniform(0.01, 0.08))),
+        links=Links(late_share=float(chance.uniform(0.1, 0.5))),
+    )  # fmt: skip
+    return kept(f"unseen-{seed}", ingredients, seed=seed, until_s=until_s)
+
+
+def kept(name: str, ingredients: Ingredients, *, seed: int, until_s: float) -> Night:
+    """Return a night, made now or before."""
+    folder = _FOLDER / f"{name}-{_mark(ingredients, seed, until_s)}"
+    if not (folder / "truth.json").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        make(folder, ingredients, seed=seed, until_s=until_s)
+    return loaded(name, folder)
+
+
+def loaded(name: str, folder: Path) -> Night:
+    """Read a night that was made in a folder."""
+    truth = msgspec.json.decode((folder / "truth.json").read_bytes(), type=Truth)
+    with np.load(folder / "ways.npz") as file:
+        names, kinds = tuple(file["names"].tolist()), tuple(file["kinds"].tolist())
+        ways = Ways(names, kinds, file["xy_m"].astype(np.float64))
+    return Night(name, folder, truth, ways)
+
+
+def _mark(ingredients: Ingredients, seed: int, until_s: float) -> str:
+    digest = hashlib.sha256(repr((ingredients, seed, until_s)).encode())
+    for folder in _MAKERS:
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.read_bytes() if path.name not in _NO_MAKERS else b"")
+    return digest.hexdigest()[:12]
+
+
+def make(folder: Path, ingredients: Ingredients, *, seed: int, until_s: float) -> None:
+    """Make a night. Land, cast, devices and links draw from streams of their own."""
+    streams = np.random.default_rng(seed).spawn(5)
+    on_ground, on_people, on_eyes, on_sight, on_links = streams
+    ground = grown(
+        on_ground, trails=ingredients.trails, woods=ingredients.woods,
+        fields=ingredients.fields, gate=ingredients.gate,
+    )  # fmt: skip
+    people = about(on_people, ground, ingredients.cast, until_s)
+    eyes = posted(on_eyes, ground, ingredients.cameras)
+    if ingredients.drone:
+        eyes.append(flown(on_eyes, ground, until_s))
+    told: list[tuple[float, Message]] = []
+    for eye, stream in zip(eyes, on_sight.spawn(len(eyes)), strict=True):
+        seen = _looks(stream, eye, people.movers, ground, ingredients.sight, until_s)
+        told += [(look.captured_s, look.message) for look in seen]
+    told += positions(on_links, people.movers, every_s=5.0, accuracy_m=5.0)
+    told.sort(key=lambda one: (one[0], one[1].message_id))
+    lines = delivered(on_links, told, ingredients.links, until_s)
+    sighted = Sighted(tuple(eyes), _arrived(told, lines))
+    written(folder, ground)
+    with (folder / "messages.jsonl").open("wb") as file:
+        file.writelines(line.encoded() for line in lines)
+    _keep_ways(folder, people.movers, until_s)
+    # Last: a folder that has it is whole.
+    truth = truth_of(people, ground, sighted, until_s)
+    (folder / "truth.json").write_bytes(msgspec.json.encode(truth))
+
+
+def _looks(
+    chance: np.random.Generator,
+    eye: Eye,
+    movers: Sequence[Mover],
+    ground: Ground,
+    sight: Sight,
+    until_s: float,
+) -> Iterator[Look]:
+    """Yield a device's frames; only those who ever come into its view are worked out."""
+    seen = [one for one in movers if bool(eye.covers(one.xy_m, one.times_s).any())]
+    yield from looks(chance, eye, seen or list(movers[:1]), ground.land, sight, until_s)
+
+
+def _arrived(
+    told: Sequence[tuple[float, Message]], lines: Sequence[Line]
+) -> dict[str, FloatArray]:
+    """Return when each device had a picture that arrived, sooner or later."""
+    came = {line.topic.split("/")[3] + " " + id_of(line) for line in lines}
+    found: dict[str, list[float]] = {}
+    for captured_s, message in told:
+        name = getattr(message, "device_id", None)
+        if name is not None and f"{name} {message.message_id}" in came:
+            found.setdefault(name, []).append(captured_s)
+    return {name: np.array(times_s) for name, times_s in found.items()}
+
+
+def id_of(line: Line) -> str:
+    """Return the id of a recorded message."""
+    start = line.payload.index(b'"message_id":"') + 14
+    return line.payload[start : line.payload.index(b'"', start)].decode()
+
+
+def _keep_ways(folder: Path, movers: Sequence[Mover], until_s: float) -> None:
+    times_s = np.arange(0.0, until_s, 1.0 / WAYS_HZ)
+    np.savez_compressed(
+        folder / "ways.npz",
+        names=np.array([mover.id for mover in movers]),
+        kinds=np.array([mover.kind for mover in movers]),
+        xy_m=np.stack([mover.at(times_s) for mover in movers]).astype(np.float32),
+    )

@@ -1,0 +1,183 @@
+"""The nights and their scoring: they must be right before they may judge the engine."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.benchmarks.nights import night
+from tests.benchmarks.nights.__main__ import run
+from tests.benchmarks.nights.ground import Ground, grown
+from tests.benchmarks.nights.night import Ingredients, Night, Ways
+from tests.benchmarks.nights.people import Cast
+from tests.benchmarks.nights.scoring import outcome, scored
+from tests.benchmarks.nights.truth import GroupTruth, Passage, Sight, Truth, passages
+from tests.benchmarks.scoreboard.devices import Bias, Eye, Sigma
+from tests.benchmarks.scoreboard.movers import Mover
+from tests.benchmarks.scoreboard.sector import FRAME, Land
+from tests.benchmarks.scoreboard.sightings import BEGAN_AT
+
+FLAT = Ground(((-500.0, 0.0), (500.0, 0.0)), Land((), (), ()), np.zeros((2, 2)), None)
+SHORT = Ingredients(
+    Cast(
+        groups=3, turn_backs=1, guides=0.0, stragglers=0.0, farmers=1, animals=1, patrols=1,
+        walkers=1, vehicles=1, full_s=160.0,
+    ),
+    trails=2, woods=0, fields=1, cameras=5,
+)  # fmt: skip
+
+
+def eye(at_m: tuple[float, float], aim_m: tuple[float, float]) -> Eye:
+    stand = np.array([at_m])
+    bias = Bias(0.0, 0.0, 0.0, 0.0, 0.0)
+    return Eye(
+        "cam-01", "camera", np.zeros(1), stand, 10.0, aim_m, 60.0, 150.0, 2.0, Sigma(), bias
+    )
+
+
+def straight(*points: tuple[float, float, float], name: str = "group-00-0") -> Mover:
+    """Someone who is at `(s, x, y)`, straight in between."""
+    ways = np.array(points)
+    return Mover(name, "person", "person", ways[:, 0], ways[:, 1:])
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+        (tmp_path / name).mkdir()
+        night.make(tmp_path / name, SHORT, seed=seed, until_s=20.0)
+    one, again, other = (tmp_path / name / "messages.jsonl" for name in ("one", "again", "other"))
+    assert one.read_bytes() == again.read_bytes() != other.read_bytes()
+    assert night.loaded("a", tmp_path / "one").truth == night.loaded("b", tmp_path / "again").truth
+
+
+def test_home_lies_to_the_south_of_the_line() -> None:
+    home_m = FLAT.home_m(np.array([(0.0, -7.0), (3.0, 4.0), (600.0, -1.0)]))
+    assert home_m[:2].tolist() == [7.0, -4.0]
+    chance = np.random.default_rng(3)
+    ground = grown(chance, trails=3, woods=2, fields=2, gate=True)
+    for trail in ground.land.trails:
+        assert abs(ground.home_m(np.array([ground.exit_of(trail)]))[0]) < 0.5
+
+
+def test_who_comes_over_the_line_is_seen_on_both_sides_or_not() -> None:
+    """1 m/s over the line at 50 s, before a camera that looks at both sides until it is blind."""
+    mover = straight((0.0, 0.0, -50.0), (100.0, 0.0, 50.0))
+    watching = eye((0.0, -80.0), (0.0, 0.0))
+    awake, blind = np.arange(0.0, 100.0, 0.5), np.arange(0.0, 51.0, 0.5)
+    one, *none = passages(mover, FLAT, Sight((watching,), {"cam-01": awake}))
+    assert (none, one.at_s, one.outbound, one.observable) == ([], pytest.approx(50.0), True, True)
+    assert not passages(mover, FLAT, Sight((watching,), {"cam-01": blind}))[0].observable
+    home = straight((0.0, 0.0, 50.0), (100.0, 0.0, -50.0))
+    away = Sight((eye((0.0, -80.0), (0.0, -180.0)),), {"cam-01": awake})
+    assert not passages(home, FLAT, away)[0].outbound
+    assert not passages(home, FLAT, away)[0].observable
+
+
+def test_whoever_dawdles_on_the_line_crosses_once() -> None:
+    mover = straight((0, 0, -20), (20, 0, 0.4), (30, 0, -0.4), (40, 0, 0.4), (60, 0, 20))
+    nobody = Sight((), {})
+    assert [round(one.at_s) for one in passages(mover, FLAT, nobody)] == [35]
+    back = straight((0, 0, -20), (20, 0, 5), (40, 0, -20))
+    assert [one.outbound for one in passages(back, FLAT, nobody)] == [True, False]
+
+
+def two_groups() -> Night:
+    """A group of two over the line at 50 and 52 s, 60 m beside it one that turns back; a farmer."""
+    times_s = np.arange(0.0, 120.0, 1.0 / night.WAYS_HZ)
+    ways = {
+        "group-00-0": [(0.0, at_s - 50.0) for at_s in times_s],
+        "group-00-1": [(0.0, at_s - 52.0) for at_s in times_s],
+        "group-01-0": [(60.0, -10.0 - abs(60.0 - at_s)) for at_s in times_s],
+        "farmer-0": [(200.0, -30.0) for _ in times_s],
+    }
+    crossed = tuple(
+        Passage(f"group-00-{number}", 50.0 + 2 * number, 0.0, 0.0, True, True)
+        for number in range(2)
+    )
+    groups = (
+        GroupTruth("group-00", (), 2, crossed, -40.0, -70.0),
+        GroupTruth("group-01", ("turn_back",), 1, (), 5.0, 10.0),
+    )
+    people = Ways(tuple(ways), ("person",) * 4, np.array(list(ways.values())))
+    return Night("two", Path(), Truth(120.0, groups, ()), people)
+
+
+def told(
+    folder: Path,
+    one: Night,
+    *alerts: tuple[str, str, float, int],
+    states: dict[str, str] | None = None,
+) -> dict[str, object]:
+    """Write replay's files: each alert `(kind, track, s, headcount)`, a track named as its mover."""
+    lines: dict[str, list[dict[str, object]]] = {
+        "tracks": [], "alerts": [], "incidents": [], "suppressed": [],
+    }  # fmt: skip
+    for name, way in zip(one.ways.names, one.ways.xy_m, strict=True):
+        for step, (x_m, y_m) in enumerate(way.tolist()):
+            lat, lon = FRAME.to_wgs84(x_m, y_m)
+            t = BEGAN_AT.after(step / night.WAYS_HZ).rfc3339()
+            line = {"track_id": name, "t": t, "lat": lat, "lon": lon, "state": "confirmed"}
+            lines["tracks"].append(line)
+    for number, (kind, track, at_s, headcount) in enumerate(alerts):
+        fact = {
+            "incident_id": f"inc-{number}", "alert_id": f"alr-{number}", "kind": kind, "lat": 1.2,
+            "lon": -12.3, "direction": "outbound", "headcount": headcount, "probability": 1.0,
+            "headcount_min": 1, "headcount_max": headcount, "track_ids": [track],
+            "devices": [], "raised_at": BEGAN_AT.after(at_s).rfc3339(),
+        }  # fmt: skip
+        lines["alerts"].append(fact)
+        lines["incidents"].append(fact | {"state": (states or {}).get(track, "new")})
+    for name, records in lines.items():
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        (folder / f"{name}.jsonl").write_text(text)
+    figures, _ = scored(outcome(one, folder))
+    return figures
+
+
+def test_one_alert_at_the_right_time_scores_perfectly(tmp_path: Path) -> None:
+    approach, crossing = ("approach", "group-00-0", -15.0, 2), ("crossing", "group-00-0", 53.0, 2)
+    back = ("approach", "group-01-0", 40.0, 1)
+    figures = told(
+        tmp_path, two_groups(), approach, crossing, back, states={"group-01-0": "no_threat"}
+    )
+    assert figures["recall"] == figures["precision"] == figures["direction right"] == 1.0
+    assert (figures["repeats"], figures["headcount exact"]) == (0, 1.0)
+    assert figures["delay s, median"] == 3.0
+    assert figures["approach: warned"] == 1.0
+    assert figures["approach: lead s, median"] == 65.0
+    assert figures["turned back: approach ended as no_threat"] == 1.0
+    assert figures["turned back: without a crossing alert"] == 1.0
+    assert figures["alerts of no group"] == {}
+
+
+def test_a_repeat_a_false_alert_and_a_wrong_count_are_told_apart(tmp_path: Path) -> None:
+    figures = told(
+        tmp_path,
+        two_groups(),
+        ("crossing", "group-00-0", 49.0, 1),
+        ("crossing", "group-00-1", 60.0, 1),
+        ("crossing", "farmer-0", 70.0, 1),
+        ("crossing", "group-01-0", 61.0, 1),
+    )
+    assert (figures["recall"], figures["precision"]) == (1.0, 0.5)
+    assert (figures["repeats"], figures["told before the line"]) == (1, 1)
+    assert (figures["headcount exact"], figures["headcount error, mean"]) == (0.0, 1.0)
+    assert figures["turned back: without a crossing alert"] == 0.0
+    assert figures["alerts of no group"] == {"crossing of farmer": 1}
+
+
+def test_what_was_withdrawn_is_missed(tmp_path: Path) -> None:
+    crossing = ("crossing", "group-00-0", 53.0, 2)
+    figures = told(tmp_path, two_groups(), crossing, states={"group-00-0": "withdrawn"})
+    assert (figures["recall"], figures["withdrawn"]) == (0.0, 1)
+
+
+def test_a_short_night_is_told_as_it_was(tmp_path: Path) -> None:
+    """Two groups cross and one turns back, among a farmer, cattle, a patrol and travellers."""
+    night.make(tmp_path, SHORT, seed=44, until_s=160.0)
+    made = night.loaded("short", tmp_path)
+    assert [group.observable for group in made.truth.groups].count(True) >= 1
+    figures, faults = run(made, out=tmp_path)
+    assert figures["recall"] == figures["precision"] == 1.0, faults
+    assert figures["turned back: without a crossing alert"] == 1.0, faults
