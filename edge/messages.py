@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 VERSION: Final = 1
 ROOT: Final = "tuanbien/v1"
 FUSION: Final = "fusion"  # the device segment of what fusion says about a whole sector
+MAPS: Final = "maps"  # the one of what people do, on whichever map
 MAX_BYTES: Final = {"detections": 256 * 1024, "evidence": 900 * 1024}
 DEFAULT_MAX_BYTES: Final = 256 * 1024
 
@@ -165,6 +166,58 @@ class TrackState(StrEnum):
     CONFIRMED = "confirmed"
     COASTING = "coasting"
     ENDED = "ended"
+
+
+class Verb(StrEnum):
+    """What a person does to an incident."""
+
+    ACKNOWLEDGE = "acknowledge"
+    ASSESS = "assess"
+    DISMISS = "dismiss"
+    DISPATCH = "dispatch"
+    ARRIVE = "arrive"
+    RESOLVE = "resolve"
+    CLOSE = "close"
+    HAND_OVER = "hand_over"
+    REOPEN = "reopen"
+    NOTE = "note"
+
+
+class Outcome(StrEnum):
+    """What came of an incident, in the guards' own codes (DOMAIN.md 2.4)."""
+
+    BAT_GIU = "bat_giu"  # apprehended
+    QUAY_LAI = "quay_lai"  # turned back
+    THOAT = "thoat"  # got away
+    NGUOI_DIA_PHUONG = "nguoi_dia_phuong"  # an authorised resident
+    LUC_LUONG_TA = "luc_luong_ta"  # our own force
+    DONG_VAT = "dong_vat"  # an animal
+    MOI_TRUONG = "moi_truong"  # weather, vegetation
+    LOI_HE_THONG = "loi_he_thong"  # a fault of the system
+    CUU_HO = "cuu_ho"  # a rescue
+    NGHI_NAN_NHAN = "nghi_nan_nhan"  # possibly a victim of trafficking, referred
+    KHONG_RO = "khong_ro"  # unclear
+
+
+class Cause(StrEnum):
+    """What set an alert off that asked for nobody: those of the outcomes that say it."""
+
+    NGUOI_DIA_PHUONG = "nguoi_dia_phuong"
+    LUC_LUONG_TA = "luc_luong_ta"
+    DONG_VAT = "dong_vat"
+    MOI_TRUONG = "moi_truong"
+    LOI_HE_THONG = "loi_he_thong"
+    KHONG_RO = "khong_ro"
+
+
+class Result(StrEnum):
+    """What became of a command."""
+
+    APPLIED = "applied"
+    UNKNOWN = "unknown"  # there is no such incident
+    STALE = "stale"  # somebody else took a step first
+    ILLEGAL = "illegal"  # no such step leads on from its state
+    INVALID = "invalid"  # the step lacks what it must say
 
 
 def _check_covariances(cov_m2: CovM2, cov_bias_m2: CovM2 | None) -> None:
@@ -322,6 +375,28 @@ class PositionMessage(FieldMessage, frozen=True, kw_only=True):
     accuracy_m: Accuracy
 
 
+class CommandMessage(FieldMessage, frozen=True, kw_only=True):
+    """A step that somebody takes with an incident, from the map that they take it on.
+
+    `expected_version` is that of the incident as they see it: at another one it is refused.
+    """
+
+    kind: ClassVar[str] = "commands"
+
+    device_id: Literal["maps"]
+    captured_at: UtcTime = msgspec.field(name="at")  # when they did it
+    incident_id: Id
+    verb: Verb
+    actor: Id
+    role: Id
+    expected_version: Count
+    reason: Text = ""
+    outcome: Outcome | None = None
+    cause: Cause | None = None
+    assigned_to: Name | None = None  # the unit that sees to it from now on
+    rescue: bool | None = None  # people are in danger or hurt; False: no longer
+
+
 class ReceiptsMessage(Wire, frozen=True, kw_only=True):
     """What fusion has committed to disk for one device."""
 
@@ -359,10 +434,14 @@ class Place(Wire, frozen=True, kw_only=True):
     """Where, in the guards' words."""
 
     trail_id: str | None = None
+    trail_name: str | None = None  # None: it has none but its id
     marker: str | None = None
     marker_distance_m: NotNegative | None = None
     marker_bearing_deg: float | None = None
     chainage_m: NotNegative | None = None
+    line_m: NotNegative | None = None  # to the border line; None: farther than a kilometre
+    side: Literal["home", "abroad"] | None = None  # None: too near the line to say, or far off
+    text: str | None = None  # all of it as one Vietnamese phrase
 
 
 class Lead(Wire, frozen=True, kw_only=True):
@@ -404,8 +483,15 @@ class Alert(Struct, frozen=True, kw_only=True):
     lead: Lead | msgspec.UnsetType = msgspec.UNSET
 
 
+class Overdue(Wire, frozen=True, kw_only=True):
+    """The step that an incident waits for too long, and since when it is too long."""
+
+    step: Literal["acknowledge", "decide", "arrive"]
+    since: UtcTime
+
+
 class Incident(Struct, frozen=True, kw_only=True):
-    """The case that people work on, as it stands. Times are event times."""
+    """The case that people work on, as it stands. Times are event times, but for people's."""
 
     incident_id: Id
     sector: Name
@@ -430,6 +516,48 @@ class Incident(Struct, frozen=True, kw_only=True):
     ended_at: UtcTime | msgspec.UnsetType = msgspec.UNSET  # of what it is about, if it has
     follows: Id | msgspec.UnsetType = msgspec.UNSET  # the incident of the approach before it
     led_to: Id | msgspec.UnsetType = msgspec.UNSET  # the crossing that an approach became
+    # What people do about it (docs/incidents.md); left out where nobody did anything.
+    version: Count | msgspec.UnsetType = msgspec.UNSET  # how many steps they took; left out: 0
+    acted_by: Id | msgspec.UnsetType = msgspec.UNSET  # who took the last one; or `system`
+    acted_at: UtcTime | msgspec.UnsetType = msgspec.UNSET
+    assigned_to: Name | msgspec.UnsetType = msgspec.UNSET
+    outcome: Outcome | msgspec.UnsetType = msgspec.UNSET
+    cause: Cause | msgspec.UnsetType = msgspec.UNSET
+    rescue: bool | msgspec.UnsetType = msgspec.UNSET
+    withdrawn: bool | msgspec.UnsetType = msgspec.UNSET  # the evidence is, while they work on it
+    continued_as: Id | msgspec.UnsetType = msgspec.UNSET  # the incident with their work now
+    overdue: Overdue | msgspec.UnsetType = msgspec.UNSET
+
+
+class Deed(Wire, frozen=True, kw_only=True):
+    """A command and what became of it: one line of a log of which nothing is ever changed."""
+
+    message_id: Id
+    incident_id: Id
+    sector: Name
+    verb: Verb
+    actor: Id
+    role: Id
+    at: UtcTime  # when they did it, by the map's clock
+    received_at: UtcTime
+    reason: Text = ""
+    outcome: Outcome | None = None
+    cause: Cause | None = None
+    assigned_to: Name | None = None
+    rescue: bool | None = None
+    result: Result
+    why: str = ""  # it was refused
+    state: str = ""  # of the incident afterwards
+    version: Count = 0
+    evidence_sha256: str = ""  # of the incident's JSON as it stood before
+
+
+class CommandReply(Wire, frozen=True, kw_only=True):
+    """What fusion answers to a command, once it is kept; and the incident as it stands then."""
+
+    v: Literal[1] = 1
+    deed: Deed
+    incident: Incident | None = None
 
 
 class FusionStatus(Wire, frozen=True, kw_only=True):
@@ -457,9 +585,17 @@ class FusionStatus(Wire, frozen=True, kw_only=True):
 
 FROM_FIELD: Final[dict[str, type[FieldMessage]]] = {
     message_type.kind: message_type
-    for message_type in (DetectionsMessage, StatusMessage, EvidenceMessage, PositionMessage)
+    for message_type in (
+        DetectionsMessage,
+        StatusMessage,
+        EvidenceMessage,
+        PositionMessage,
+        CommandMessage,
+    )
 }
-AnyFieldMessage = DetectionsMessage | StatusMessage | EvidenceMessage | PositionMessage
+AnyFieldMessage = (
+    DetectionsMessage | StatusMessage | EvidenceMessage | PositionMessage | CommandMessage
+)
 
 
 class Topic(NamedTuple):
@@ -575,7 +711,15 @@ def _schema_of(wanted: type) -> dict[str, Any]:
 
 def json_schemas() -> dict[str, Any]:
     """Return one JSON Schema (2020-12) whose `$defs` hold every type on the wire."""
-    types = (*FROM_FIELD.values(), ReceiptsMessage, TrackUpdate, Alert, Incident, FusionStatus)
+    types = (
+        *FROM_FIELD.values(),
+        ReceiptsMessage,
+        TrackUpdate,
+        Alert,
+        Incident,
+        CommandReply,
+        FusionStatus,
+    )
     _, definitions = msgspec.json.schema_components(
         types, schema_hook=_schema_of, ref_template="#/$defs/{name}"
     )

@@ -44,6 +44,7 @@ class Sector:
     name: str
     unit: str | None
     timezone: ZoneInfo
+    vn2000_meridian_deg: float | None  # of the province's zone; None: maps are of UTM's
     frame: LocalFrame
     border: Border
     trails: tuple[Trail, ...]
@@ -86,6 +87,7 @@ def load_sector(path: Path, *, rules_file: Path | None = None) -> Sector:
         name=about.name,
         unit=about.unit,
         timezone=_timezone(path, about.timezone),
+        vn2000_meridian_deg=about.vn2000_meridian_deg,
         frame=plan.frame,
         border=Border(pieces),
         trails=trails,

@@ -25,6 +25,8 @@ class SectorTable(Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     timezone: str
     unit: Name | None = None
+    # Of the province's zone of 3 degrees; None: its maps are of the zones of UTM.
+    vn2000_meridian_deg: Annotated[float, Meta(ge=102.0, le=111.0)] | None = None
 
 
 class LayerTable(Struct, frozen=True, forbid_unknown_fields=True):

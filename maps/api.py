@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from edge.messages import encode, json_schemas
 from fusion.sector import Sector
+from fusion.situation.coordinates import written
 from maps.feed import Feed
 from maps.layers import collection
 from maps.metrics import CONTENT_TYPE, exposition
@@ -94,6 +95,16 @@ async def sector(sector: ServedSector) -> Response:
             "layers": sector.layers,
         }
     )
+
+
+@router.get("/api/v1/coordinates")
+async def coordinates(
+    sector: ServedSector,
+    lat: Annotated[float, Query(ge=-90.0, le=90.0)],
+    lon: Annotated[float, Query(ge=-180.0, le=180.0)],
+) -> Response:
+    """A position of WGS 84 as people write it: `decimal`, `dms`, `mgrs`, `vn2000` (or null)."""
+    return _json(written(lat, lon, sector.vn2000_meridian_deg)._asdict())
 
 
 @router.get("/api/v1/snapshot")

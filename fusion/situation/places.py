@@ -1,41 +1,145 @@
-"""Where, in the guards' words: trail, nearest marker with distance and bearing, chainage."""
+"""Where, in the guards' words: trail, nearest marker with distance and bearing, chainage, side."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec.structs import replace
 
 from edge.messages import Place
 from fusion.local_frame import Metres
+from fusion.situation.border import Border, Side
 
 if TYPE_CHECKING:
     from fusion.plan import Zone
     from fusion.sector import Sector
 
+Language = Literal["vi", "en"]
+
+_SIGMAS: Final = 2.0  # of the line itself: nearer to it nobody says on which side
+_AT_M: Final = 1.0  # so near a marker is at it
+_SHORT_M, _LONG_M = 10.0, 10_000.0  # with a decimal below, in kilometres above
+_COMPASS: Final[dict[Language, tuple[str, ...]]] = {
+    "vi": ("Bắc", "Đông Bắc", "Đông", "Đông Nam", "Nam", "Tây Nam", "Tây", "Tây Bắc"),
+    "en": (
+        "north",
+        "north-east",
+        "east",
+        "south-east",
+        "south",
+        "south-west",
+        "west",
+        "north-west",
+    ),
+}
+_WORDS: Final[dict[Language, dict[str, str]]] = {
+    "vi": {
+        "at": "tại mốc {marker}",
+        "from": "mốc {marker} + {away} về phía {bearing}",
+        "trail": "đường mòn «{trail}»",
+        "chainage": "lý trình {along}",
+        "home": "bên ta, cách đường biên {away}",
+        "abroad": "bên kia, cách đường biên {away}",
+        "line": "trên đường biên",
+    },
+    "en": {
+        "at": "at marker {marker}",
+        "from": "marker {marker} + {away} {bearing}",
+        "trail": "trail “{trail}”",
+        "chainage": "{along} along the line",
+        "home": "at home, {away} from the line",
+        "abroad": "abroad, {away} from the line",
+        "line": "on the line",
+    },
+}
+
 
 def place_of(sector: "Sector", at: Metres) -> Place:
     """Name a point of the sector."""
-    side = sector.border.side(*at)
-    trail_id = None
+    place = Place()
     if sector.trails:
-        away_m, trail_id = min((distance_m(at, trail.line), trail.id) for trail in sector.trails)
-        if away_m > sector.rules.place.trail_tolerance_m:
-            trail_id = None
-    chainage_m = None if side is None else max(0.0, round(side.chainage_m, 1))
-    if not sector.markers:
-        return Place(trail_id=trail_id, chainage_m=chainage_m)
-    marker_m, marker = min(
-        ((math.dist(at, marker.at), marker) for marker in sector.markers),
-        key=lambda pair: (pair[0], pair[1].id),
-    )
-    return Place(
-        trail_id=trail_id,
-        marker=marker.id,
-        marker_distance_m=round(marker_m, 1),
-        marker_bearing_deg=bearing_deg(sector, marker.at, at),
-        chainage_m=chainage_m,
-    )
+        away_m, _, trail = min((distance_m(at, one.line), one.id, one) for one in sector.trails)
+        if away_m <= sector.rules.place.trail_tolerance_m:
+            named = trail.name if trail.name != trail.id else None
+            place = replace(place, trail_id=trail.id, trail_name=named)
+    if sector.markers:
+        marker_m, _, marker = min((math.dist(at, one.at), one.id, one) for one in sector.markers)
+        place = replace(
+            place,
+            marker=marker.id,
+            marker_distance_m=round(marker_m, 1),
+            marker_bearing_deg=bearing_deg(sector, marker.at, at),
+        )
+    if (side := sector.border.side(*at)) is not None:
+        place = replace(
+            place,
+            chainage_m=max(0.0, round(side.chainage_m, 1)),
+            line_m=round(abs(side.distance_m), 1),
+            side=_side(side),
+        )
+    return replace(place, text=in_words(place) or None)
+
+
+def in_words(place: Place, language: Language = "vi") -> str:
+    """Say a place as one phrase: `mốc 234 + 320 m về phía Tây Bắc, đường mòn «Khe Lạnh», …`."""
+    return ", ".join(_phrases(place, language))
+
+
+def at_chainage(border: Border, chainage_m: float) -> Metres:
+    """Return the point of the line so far along it as drawn, from its first vertex.
+
+    What lies before it or behind it is the first or last vertex.
+    """
+    left_m = chainage_m
+    for piece in border.pieces:
+        for a, b in pairwise(piece.line):
+            length_m = math.dist(a, b)
+            if left_m <= length_m:
+                share = max(0.0, left_m) / length_m
+                return Metres(a.x_m + share * (b.x_m - a.x_m), a.y_m + share * (b.y_m - a.y_m))
+            left_m -= length_m
+    return border.pieces[-1].line[-1]
+
+
+def _side(side: Side) -> Literal["home", "abroad"] | None:
+    if side.past_end or abs(side.distance_m) <= _SIGMAS * side.sigma_m:
+        return None
+    return "home" if side.distance_m > 0.0 else "abroad"
+
+
+def _phrases(place: Place, language: Language) -> Iterator[str]:
+    words = _WORDS[language]
+    if place.marker is not None:
+        away_m = place.marker_distance_m or 0.0
+        bearing = ""
+        if place.marker_bearing_deg is not None:
+            bearing = _COMPASS[language][round(place.marker_bearing_deg / 45.0) % 8]
+        yield words["from" if bearing and away_m >= _AT_M else "at"].format(
+            marker=place.marker, away=_length(away_m, language), bearing=bearing
+        )
+    if place.trail_id is not None:
+        yield words["trail"].format(trail=place.trail_name or place.trail_id)
+    if place.chainage_m is not None:
+        yield words["chainage"].format(along=_length(place.chainage_m, language))
+    if place.side is not None:
+        yield words[place.side].format(away=_length(place.line_m or 0.0, language))
+    elif place.line_m is not None and place.line_m < _SHORT_M:
+        yield words["line"]
+
+
+def _length(metres: float, language: Language) -> str:
+    if metres < _SHORT_M:
+        text = f"{metres:.1f} m"
+    elif metres < _LONG_M:
+        text = f"{metres:,.0f} m"
+    else:
+        text = f"{metres / 1000.0:,.1f} km"
+    return text.translate(_DECIMAL_COMMA) if language == "vi" else text
+
+
+_DECIMAL_COMMA: Final = str.maketrans(",.", ".,")
 
 
 def bearing_deg(sector: "Sector", start: Metres, end: Metres) -> float:

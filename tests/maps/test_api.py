@@ -203,6 +203,13 @@ def test_every_answer_tells_the_browser_to_stay_home(get, path) -> None:
     assert "set-cookie" not in headers
 
 
+def test_a_place_is_written_in_the_grids_of_the_maps_that_guards_carry(get) -> None:
+    answer = get("/api/v1/coordinates?lat=22.95013&lon=105.31611")
+    assert answer.json()["mgrs"] == "48Q WL 32407 38034"
+    assert answer.json()["vn2000"].startswith("X 2538141 Y 532211 (VN-2000, 105")
+    assert get("/api/v1/coordinates?lat=91&lon=105").status_code == 422
+
+
 @pytest.mark.parametrize("path", ["/", "/?lang=en", "/docs"])
 def test_every_inline_block_is_allowed_by_its_digest_and_nothing_comes_from_outside(
     get, path

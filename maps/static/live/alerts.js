@@ -203,7 +203,7 @@ export class AlertBoard {
       about.eta_s != null ? word("alert.eta", { n: number(about.eta_s) }) : null,
       about.lead ? word("alert.lead", { entry: about.lead.entry_id, p: percentText(about.lead.score) }) : null,
       about.devices.length ? word("alert.devices", { devices: about.devices.join(", ") }) : null,
-      coordinateText(alert.feature.geometry.coordinates),
+      ...(alert.written ?? [coordinateText(alert.feature.geometry.coordinates)]),
     ].filter((text) => text !== null);
     const foot = element("p", { className: "alert-foot",
       children: rest.map((text) => element("span", { text })) });
@@ -240,8 +240,24 @@ export class AlertBoard {
     if (alert === undefined) return;
     this.selected = id;
     for (const each of this.alerts.values()) this.mark(each, this.now);
+    this.writeOut(alert);
     if (fromMap) alert.item.scrollIntoView({ block: "nearest", behavior: "smooth" });
     else this.goTo(latlng(alert.feature));
+  }
+
+  // In the grids of the maps that a patrol carries; without an answer degrees must do.
+  async writeOut(alert) {
+    if (alert.written !== undefined) return;
+    const [lon, lat] = alert.feature.geometry.coordinates;
+    try {
+      const answer = await fetch(`/api/v1/coordinates?lat=${lat}&lon=${lon}`);
+      if (!answer.ok) return;
+      const { decimal, dms, mgrs, vn2000 } = await answer.json();
+      alert.written = [decimal, dms, `MGRS ${mgrs}`, vn2000].filter((text) => text !== null);
+      this.fill(alert, this.now);
+    } catch (error) {
+      console.info("the server does not answer", error.message);
+    }
   }
 
   goTo(at) {

@@ -92,6 +92,10 @@ export function placeTexts(place, trailName) {
   if (place.chainage_m != null) {
     texts.push(word("place.chainage", { distance: distanceText(place.chainage_m) }));
   }
+  if (place.side != null) {
+    const side = place.side === "home" ? "place.home" : "place.abroad";
+    texts.push(word(side, { distance: distanceText(place.line_m ?? 0) }));
+  }
   return texts;
 }
 
