@@ -481,6 +481,8 @@ class Alert(Struct, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...]
     eta_s: NotNegative | msgspec.UnsetType | None = msgspec.UNSET
     lead: Lead | msgspec.UnsetType = msgspec.UNSET
+    # Over the console's budget: it is shown with that alert and makes no sound of its own.
+    grouped_with: Id | msgspec.UnsetType = msgspec.UNSET
 
 
 class Overdue(Wire, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from edge.messages import NotNegative, Positive, RefusedError, Severity
+from edge.messages import AlertKind, NotNegative, Positive, RefusedError, Severity
 from fusion.trodden import REACH_M
 
 _Confidence = Annotated[float, Meta(gt=0.5, lt=1.0)]
@@ -113,6 +113,54 @@ class PlaceRule(Rule, frozen=True, kw_only=True):
     trail_tolerance_m: NotNegative = 30.0
 
 
+class EscalationRule(Rule, frozen=True, kw_only=True):
+    """`[rules.escalation]`: how long an incident may wait for people; 0: as long as it takes."""
+
+    acknowledge_low_s: NotNegative = 1800.0
+    acknowledge_medium_s: NotNegative = 600.0
+    acknowledge_high_s: NotNegative = 180.0
+    acknowledge_critical_s: NotNegative = 60.0
+    decide_s: NotNegative = 600.0  # from the acknowledgement until it is dismissed or dispatched
+    arrive_s: NotNegative = 3600.0  # from the dispatch until they are there
+
+    def limit_s(self, step: str, severity: str) -> float:
+        """Return how long a step may be waited for."""
+        name = f"{step}_{severity}_s" if step == "acknowledge" else f"{step}_s"
+        limit_s: float = getattr(self, name)
+        return limit_s
+
+
+class Agreement(Rule, frozen=True, kw_only=True):
+    """How many must agree before an alert of one kind is raised."""
+
+    devices: Annotated[int, Meta(ge=1, le=16)] = 1
+    sensor_kinds: Annotated[int, Meta(ge=1, le=4)] = 1  # camera, thermal, drone, radar
+    looks: Annotated[int, Meta(ge=1, le=1000)] = 1  # with a detection
+
+
+class CorroborationRule(Rule, frozen=True, kw_only=True):
+    """`[rules.corroboration.KIND]`: k of n, for each kind of alert about people or vehicles."""
+
+    approach: Agreement = Agreement()
+    crossing: Agreement = Agreement()
+    zone: Agreement = Agreement()
+    loitering: Agreement = Agreement()
+    rendezvous: Agreement = Agreement()
+    watchlist: Agreement = Agreement()
+
+    def of(self, kind: AlertKind) -> Agreement:
+        """Return what a kind asks for; a device's failure or a tip needs nobody else."""
+        found: Agreement = getattr(self, kind.value, Agreement())
+        return found
+
+
+class BudgetRule(Rule, frozen=True, kw_only=True):
+    """`[rules.budget]`: how many alerts below `high` sound on a console (EEMUA 191, ISA-18.2)."""
+
+    per_hour: Positive = 6.0  # for good
+    burst: Annotated[int, Meta(ge=1, le=1000)] = 6  # at once: 12 in the worst hour
+
+
 class Rules(Rule, frozen=True, kw_only=True):
     """All rules of a sector."""
 
@@ -122,7 +170,10 @@ class Rules(Rule, frozen=True, kw_only=True):
     crossing: CrossingRule = CrossingRule()
     groups: GroupsRule = GroupsRule()
     patrols: PatrolsRule = PatrolsRule()
+    escalation: EscalationRule = EscalationRule()
     place: PlaceRule = PlaceRule()
+    corroboration: CorroborationRule = CorroborationRule()
+    budget: BudgetRule = BudgetRule()
 
 
 def read_rules(
@@ -133,13 +184,18 @@ def read_rules(
     Raises:
         RefusedError: An unknown rule or key, or a value out of range.
     """
-    merged: dict[str, Any] = {name: value for name, value in tables.items()}  # noqa: C416 - copy
-    for name, table in (over or {}).items():
-        below = merged.get(name, {})
-        both = isinstance(below, Mapping) and isinstance(table, Mapping)
-        merged[name] = {**below, **table} if both else table
     try:
-        return msgspec.convert(merged, Rules)
+        return msgspec.convert(_laid_over(tables, over or {}), Rules)
     except msgspec.ValidationError as error:
         msg = f"{where}: [rules]: {error}"
         raise RefusedError(msg) from error
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table whose keys are those of both; where both have one, the upper's."""
+    laid = dict(below)
+    for name, value in above.items():
+        under = below.get(name)
+        both = isinstance(under, Mapping) and isinstance(value, Mapping)
+        laid[name] = _laid_over(under, value) if both else value  # type: ignore[arg-type]
+    return laid

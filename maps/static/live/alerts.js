@@ -119,7 +119,7 @@ export class AlertBoard {
     this.alerts.set(feature.id, alert);
     this.fill(alert, now);
     this.insert(alert);
-    if (fresh && now - alert.issued < NEW_S * 1000) this.announce(alert);
+    if (fresh && this.isNew(alert, now)) this.announce(alert);
   }
 
   insert(alert) {
@@ -169,6 +169,7 @@ export class AlertBoard {
     const badges = [
       about.simulated ? ["simulated", word("badge.simulated")] : null,
       about.late ? ["late", word("badge.late")] : null,
+      about.grouped_with ? ["grouped", word("badge.grouped")] : null,
       incident?.amended ? ["amended", word("badge.amended")] : null,
       incident ? [`state-${incident.state}`, wordOr(`incident.${incident.state}`, incident.state)] : null,
     ].filter((badge) => badge !== null)
@@ -215,9 +216,14 @@ export class AlertBoard {
     this.mark(alert, now);
   }
 
+  // What is beyond the console's budget stands in the list and calls nobody.
+  isNew(alert, now) {
+    return now - alert.issued < NEW_S * 1000 && alert.about.grouped_with === undefined;
+  }
+
   mark(alert, now) {
     const states = {
-      "is-new": now - alert.issued < NEW_S * 1000,
+      "is-new": this.isNew(alert, now),
       "is-withdrawn": this.withdrawn(alert),
       "is-selected": alert.feature.id === this.selected,
     };
