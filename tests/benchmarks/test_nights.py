@@ -127,7 +127,9 @@ def told(
             "devices": [], "raised_at": BEGAN_AT.after(at_s).rfc3339(),
         }  # fmt: skip
         lines["alerts"].append(fact)
-        lines["incidents"].append(fact | {"state": (states or {}).get(track, "new")})
+        lines["incidents"].append(
+            fact | {"state": (states or {}).get(track, "new"), "alert_ids": [f"alr-{number}"]}
+        )
     for name, records in lines.items():
         text = "".join(json.dumps(record) + "\n" for record in records)
         (folder / f"{name}.jsonl").write_text(text)

@@ -1,10 +1,11 @@
 """The cameras of a night: two a trail, one that looks at the line and one back along the way to it.
 
-line   ---------+---------          range 146 m and more: some 80 m beyond the line
-               ^ ^
-     approach o |  \\                30 m from the line, looks home: 50 to 230 m before it
-              | |  o line           70 m from the line, 6 to 14 m beside the trail
-              v |
+    line  ----------+-----------   range 158 m and more: some 90 m beyond the line
+         approach o |   ^          13 m from the line, looks home: 45 to 240 m before it
+                  | |    \\
+                  v |     o line   70 m from the line, 20 to 38 m beside the trail
+
+So nobody looks straight along a file of people, where each would hide the next.
 """
 
 from typing import Final
@@ -25,12 +26,12 @@ def posted(chance: np.random.Generator, ground: Ground, count: int) -> list[Eye]
         posts.append(((x_m + 12.0, y_m - 60.0), (x_m, y_m)))
     exits = [ground.exit_of(trail) for trail in ground.land.trails]
     for x_m, y_m in exits:
-        aside_m = float(chance.choice((-1.0, 1.0)) * chance.uniform(6.0, 14.0))
+        aside_m = float(chance.choice((-1.0, 1.0)) * chance.uniform(20.0, 38.0))
         posts.append(((x_m + aside_m, y_m - chance.uniform(55.0, 80.0)), (x_m, y_m + 10.0)))
     for (x_m, y_m), trail in zip(exits, ground.land.trails, strict=True):
-        aside_m = float(chance.choice((-1.0, 1.0)) * chance.uniform(6.0, 14.0))
+        aside_m = float(chance.choice((-1.0, 1.0)) * chance.uniform(14.0, 26.0))
         back_x_m = float(np.interp(y_m - 150.0, trail[:, 1], trail[:, 0]))
-        posts.append(((x_m + aside_m, y_m - chance.uniform(22.0, 35.0)), (back_x_m, y_m - 150.0)))
+        posts.append(((x_m + aside_m, y_m - chance.uniform(8.0, 18.0)), (back_x_m, y_m - 150.0)))
     return [_mast(chance, number, *post) for number, post in enumerate(posts[:count], 1)]
 
 

@@ -49,23 +49,31 @@ class Outcome(NamedTuple):
 
     night: Night
     alerts: tuple[Told, ...]
-    incidents: Mapping[str, Record]  # by id
+    incidents: tuple[Record, ...]
+    now: Mapping[str, Record]  # the incident that an alert stands in at the end, by its id
     suppressed: tuple[Told, ...]
 
 
 def outcome(night: Night, out: Path) -> Outcome:
     """Read what `replay` wrote of a night, and find out whom each record is about."""
-    incidents = {one["incident_id"]: one for one in _lines(out / "incidents.jsonl")}
+    incidents = list(_lines(out / "incidents.jsonl"))
+    # Late messages may give a group's incident another id: the alert goes with it.
+    now = {name: one for one in sorted(incidents, key=_standing) for name in one["alert_ids"]}
     alerts, held = list(_lines(out / "alerts.jsonl")), list(_lines(out / "suppressed.jsonl"))
     wanted = {name for one in (*alerts, *held) for name in one["track_ids"]}
-    wanted |= {name for one in incidents.values() for name in one["track_ids"]}
+    wanted |= {name for one in incidents for name in one["track_ids"]}
     ways = _ways_of(out / "tracks.jsonl", wanted)
     return Outcome(
         night,
-        tuple(_told(night, one, ways) for one in alerts),
-        incidents,
-        tuple(_told(night, one, ways) for one in held),
+        tuple(_told(night, one, now.get(one["alert_id"], one), ways) for one in alerts),
+        tuple(incidents),
+        now,
+        tuple(_told(night, one, one, ways) for one in held),
     )
+
+
+def _standing(incident: Record) -> bool:
+    return bool(incident["state"] != "withdrawn")
 
 
 def _lines(path: Path) -> Iterable[Record]:
@@ -90,11 +98,13 @@ def _seconds(text: str) -> float:
     return UtcTime.parse(text).seconds_since(BEGAN_AT)
 
 
-def _told(night: Night, record: Record, ways: Mapping[str, _Way]) -> Told:
+def _told(night: Night, record: Record, now: Record, ways: Mapping[str, _Way]) -> Told:
     at_s = _seconds(record["raised_at"])
+    # Tracks that late messages revised have no lines any more.
+    names = [name for name in record["track_ids"] if name in ways] or now["track_ids"]
     shares: Counter[str] = Counter()
     first = Counter[str]()
-    for number, name in enumerate(record["track_ids"]):
+    for number, name in enumerate(names):
         who = whose(night, ways.get(name, ()), at_s)
         shares.update(who)
         if number == 0:
@@ -202,8 +212,8 @@ def _crossing_figures(
         "delay s, most": round(max(delays_s, default=0.0), 2),
         "told before the line": sum(delay_s < 0.0 for delay_s in delays_s),
         "withdrawn": sum(
-            one["state"] == "withdrawn"
-            for one in result.incidents.values()
+            not _standing(one) and any(result.now[name] is one for name in one["alert_ids"])
+            for one in result.incidents
             if one["kind"] == "crossing"
         ),
     }
@@ -211,9 +221,8 @@ def _crossing_figures(
 
 def _stands(result: Outcome, alerts: list[Told]) -> Record | None:
     """Return the incident of a group that stands at the end, the one that counts most."""
-    found = [result.incidents[one.record["incident_id"]] for one in alerts]
-    standing = [one for one in found if one["state"] != "withdrawn"]
-    return max(standing, key=lambda one: one["headcount"], default=None)
+    found = [result.now[one.record["alert_id"]] for one in alerts]
+    return max(filter(_standing, found), key=lambda one: one["headcount"], default=None)
 
 
 def _way(group: GroupTruth) -> str:
@@ -242,8 +251,7 @@ def _approach_figures(
     ended = []
     for group in back:
         states = [
-            result.incidents[one.record["incident_id"]]["state"]
-            for one in approaches.get(group.name, [])
+            result.now[one.record["alert_id"]]["state"] for one in approaches.get(group.name, [])
         ]
         if states:
             ended.append(all(state == "no_threat" for state in states))
