@@ -18,14 +18,18 @@ from typing import Any, Final
 from edge.messages import RefusedError, UtcTime, encode, json_schemas
 from fusion.journal_check import check_journal
 from fusion.replay import replay
+from fusion.results import read_outcomes, read_run, write_lines
 from fusion.sector import load_sector
 from fusion.snapshotter import EVERY_S
 from fusion.survey import drawn, understood
+from fusion.what_if import compare, counted, table
 
 DEFAULT_BROKER: Final = "mqtt://127.0.0.1:1883"
 DEFAULT_STORE: Final = "sqlite:///tuanbien.db"
 DEFAULT_JOURNAL: Final = "journal"
 DEFAULT_KEEP_DAYS: Final = "90"
+WHAT_IF: Final = "what_if.jsonl"
+OWN_RULES: Final = "own_rules"  # beside it: the results by the sector's own rules
 FOR_EVER: Final = "forever"
 _DAY_S: Final = 86_400.0
 # Nothing in the engine goes round in circles, and a horizon of it is millions of objects: to look
@@ -83,7 +87,18 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("sector", type=Path, metavar="SECTOR.toml")
     again.add_argument("messages", type=Path, metavar="MESSAGES.jsonl")
     again.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the results")
-    again.add_argument("--rules", type=Path, metavar="FILE", help="[rules.*] tables that win")
+    again.add_argument(
+        "--rules",
+        type=Path,
+        metavar="FILE",
+        help="[rules.*] tables that win; what they change is told, against the sector's own",
+    )
+    again.add_argument(
+        "--outcomes",
+        type=Path,
+        metavar="FILE",
+        help="with --rules: what came of incidents, as in an incidents.jsonl",
+    )
     again.add_argument("--watchlist", type=Path, metavar="FILE", help="not built yet: refused")
     again.set_defaults(run=_replay)
 
@@ -188,10 +203,28 @@ def _replay(arguments: argparse.Namespace) -> int:
     if arguments.watchlist is not None:
         msg = f"--watchlist {arguments.watchlist}: this version has no watchlist yet"
         raise RefusedError(msg)
+    if arguments.outcomes is not None and arguments.rules is None:
+        msg = f"--outcomes {arguments.outcomes}: tells something only beside --rules FILE"
+        raise RefusedError(msg)
     sector = load_sector(arguments.sector, rules_file=arguments.rules)
+    outcomes = None if arguments.outcomes is None else read_outcomes(arguments.outcomes)
     summary = replay(sector, _lines(arguments.messages), arguments.out)
+    if arguments.rules is not None:
+        summary |= {"what_if": _what_if(arguments, outcomes)}
     print(json.dumps(summary))
     return 0
+
+
+def _what_if(arguments: argparse.Namespace, outcomes: dict[str, str] | None) -> dict[str, Any]:
+    """Replay by the sector's own rules too; tell people what the others change of it."""
+    sector = load_sector(arguments.sector)
+    folder: Path = arguments.out / OWN_RULES
+    replay(sector, _lines(arguments.messages), folder)
+    before, after = read_run(folder), read_run(arguments.out)
+    changes = compare(before, after, sector.frame, outcomes)
+    write_lines(changes, arguments.out / WHAT_IF)
+    print(table(before, after, changes), file=sys.stderr)
+    return counted(before, after, changes)
 
 
 def _lines(path: Path) -> Iterator[bytes]:
