@@ -9,6 +9,7 @@ from edge.messages import (
     FUSION,
     Alert,
     AnyFieldMessage,
+    CommandReply,
     FusionStatus,
     ReceiptsMessage,
     Topic,
@@ -111,6 +112,11 @@ class Announcer:
         """Return the alerts that the broker has taken since the last call."""
         numbers = self._link.taken() & self._on_their_way.keys()
         return [self._on_their_way.pop(number) for number in sorted(numbers)]
+
+    def replies(self, replies: Iterable[CommandReply]) -> None:
+        """Answer commands; who asked and hears nothing finds the answer in the store."""
+        for reply in replies:
+            self._link.publish(self._topic("replies"), encode(reply), qos=1)
 
     def tracks(self, updates: Iterable[TrackUpdate]) -> None:
         """Publish track lines; who is not listening now misses them."""

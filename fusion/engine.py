@@ -17,7 +17,10 @@ from typing import Final, NamedTuple
 
 from edge.messages import (
     AnyFieldMessage,
+    CommandMessage,
+    Deed,
     DetectionsMessage,
+    Incident,
     PositionMessage,
     TrackUpdate,
     UtcTime,
@@ -37,6 +40,7 @@ from fusion.tracking.fixes import Fix, Look
 from fusion.tracking.lines import Written
 from fusion.tracking.placing import look_of
 from fusion.trodden import Trodden, cells_about
+from fusion.workflow import Workflow
 
 _RERUN_AFTER_S: Final = 0.5  # late messages are gathered so long
 _RERUN_PAUSE_S: Final = 0.01  # for each message of the last re-run: 2 % of the time at most
@@ -80,6 +84,7 @@ class Engine:
         self._course = Course(Core(sector, self._trodden))
         self._telling = Telling(sector)
         self._forensic = Forensic(sector, self._telling)
+        self._workflow = Workflow(sector.rules)
         self._clock_s = -math.inf
         self._late: dict[str, float] = {}  # the earliest message of each sender that came too late
         self._late_since_s = 0.0  # by the clock
@@ -152,6 +157,7 @@ class Engine:
             before_s = self._clock_to(at_s)
             events.extend(self._take_in(self._intake.release(at_s)))
             events.extend(self._advance(before_s, _RERUN_A_TICK))
+            events.extend(self._workflow.tick(at_s))
         return events
 
     @property
@@ -184,6 +190,7 @@ class Engine:
             # Nothing is left from before: begin again, with the cases that people were told of.
             fresh = Core(self._sector, self._trodden)
             fresh.cases = dict(course.core.cases)
+            fresh.notices = dict(course.core.notices)
             self._course = Course(fresh)
             self._course.run(arrivals, frontier_s, self._fresh.append)
         elif course.done_s > frontier_s:
@@ -195,6 +202,10 @@ class Engine:
     def _accept(self, message: AnyFieldMessage, received_s: float) -> list[Event]:
         """Count a message and judge it, with those that were held until now; file what is fit."""
         counts = self._counts = self._counts._replace(messages=self._counts.messages + 1)
+        if isinstance(message, CommandMessage):
+            if self._workflow.knows(message.message_id):
+                self._counts = counts._replace(duplicates=counts.duplicates + 1)
+            return self._workflow.apply(message, UtcTime.from_epoch_s(received_s))
         if self._arrivals.knows(message, sender=sender_of(message)):
             self._counts = counts._replace(duplicates=counts.duplicates + 1)
             return []
@@ -297,7 +308,7 @@ class Engine:
         if rerun or self._course.core.revision != self._telling.revision:
             issued = (self._clock_s if rerun else before_s, self._clock_s)
             events.extend(self._changes(issued=issued, rerun=rerun))
-        return events
+        return self._workflow.overlay(events, self._clock_s)
 
     def _changes(self, *, issued: tuple[float, float], rerun: bool) -> Iterator[Event]:
         return self._telling.changes(
@@ -375,6 +386,10 @@ class Engine:
             if self._rerun is not None:
                 self._rerun.next -= gone
             self._trodden.forget(oldest_s)
+
+    def remember(self, incidents: Sequence[Incident], deeds: Sequence[Deed]) -> None:
+        """Take over the work of people that another life has kept (`Workflow.remember`)."""
+        self._workflow.remember(incidents, deeds)
 
     def snapshot(self) -> bytes:
         """Return the whole state as bytes, without the sector."""

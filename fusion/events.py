@@ -14,6 +14,7 @@ from edge.messages import (
     Alert,
     AlertKind,
     AnyFieldMessage,
+    CommandReply,
     Count,
     Direction,
     Fraction,
@@ -113,6 +114,12 @@ class MessageLate(NamedTuple):
     reason: str
 
 
+class CommandAnswered(NamedTuple):
+    """Somebody's command was judged; if it took effect, an `IncidentChanged` came before."""
+
+    reply: CommandReply
+
+
 Event = (
     AlertIssued
     | IncidentChanged
@@ -122,6 +129,7 @@ Event = (
     | TracksUpdated
     | MessageRefused
     | MessageLate
+    | CommandAnswered
 )
 
 

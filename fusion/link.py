@@ -21,7 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from edge.messages import FUSION, ROOT, RefusedError
 
 DEFAULT_PORT: Final = 1883
-KINDS: Final = ("detections", "status", "evidence", "position")  # what devices send
+KINDS: Final = ("detections", "status", "evidence", "position", "commands")  # from the field
 _KEEPALIVE_S: Final = 15
 _CONNECT_TIMEOUT_S: Final = 3.0
 _RETRY_S: Final = (1, 8)  # first and longest wait before the next try

@@ -10,10 +10,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Self, TextIO
 
+from msgspec import UNSET
+from msgspec.structs import replace
+
 from edge.messages import (
     AnyFieldMessage,
     Incident,
     InvalidMessageError,
+    Overdue,
     RefusedError,
     TrackUpdate,
     UtcTime,
@@ -25,6 +29,7 @@ from fusion.engine import Engine
 from fusion.events import (
     AlertIssued,
     AlertSuppressed,
+    CommandAnswered,
     Event,
     IncidentChanged,
     MessageLate,
@@ -45,6 +50,8 @@ FILES: Final = (
     "rejected.jsonl",
     "suppressed.jsonl",
     "late.jsonl",
+    "commands.jsonl",
+    "overdue.jsonl",
 )
 _SETTLE_EVERY: Final = 20_000  # track lines in memory
 
@@ -133,6 +140,7 @@ class _Results:
         self.incidents: dict[str, Incident] = {}
         self.suppressed: dict[str, SuppressedAlert] = {}
         self.rejected = 0
+        self._overdue: dict[str, Overdue] = {}
 
     def __enter__(self) -> Self:
         for name in FILES:
@@ -152,7 +160,7 @@ class _Results:
             case AlertIssued(alert):
                 self._write("alerts.jsonl", alert)
             case IncidentChanged(incident):
-                self.incidents[incident.incident_id] = incident
+                self._take_incident(incident)
             case AlertSuppressed(record):
                 self.suppressed[record.suppressed_id] = record
             case SuppressionLifted(suppressed_id):
@@ -161,6 +169,17 @@ class _Results:
                 self.reject(number, line, reason)
             case MessageLate(_, reason):
                 self._write("late.jsonl", _set_aside(number, line, reason))
+            case CommandAnswered(reply):
+                self._write("commands.jsonl", reply.deed)
+
+    def _take_incident(self, incident: Incident) -> None:
+        """Keep how an incident stands; that a step is overdue depends on the order of arrival."""
+        before = self._overdue.get(incident.incident_id)
+        if isinstance(incident.overdue, Overdue) and incident.overdue != before:
+            self._overdue[incident.incident_id] = incident.overdue
+            named = {"incident_id": incident.incident_id, **to_builtins(incident.overdue)}
+            self._write("overdue.jsonl", named)
+        self.incidents[incident.incident_id] = replace(incident, overdue=UNSET)
 
     def reject(self, number: int, line: bytes, reason: str) -> None:
         self.rejected += 1

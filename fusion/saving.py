@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from edge.messages import Alert, Incident, TrackUpdate, UtcTime, encode
+from edge.messages import Alert, Deed, Incident, TrackUpdate, UtcTime, encode
 from fusion.events import (
     AlertSuppressed,
     SuppressedAlert,
@@ -19,7 +19,16 @@ from fusion.events import (
     is_void,
 )
 from fusion.journal import Position
-from fusion.tables import ALERT, INCIDENT, META, REJECTED, REJECTED_COUNT, SUPPRESSED, TRACK
+from fusion.tables import (
+    ALERT,
+    DEED,
+    INCIDENT,
+    META,
+    REJECTED,
+    REJECTED_COUNT,
+    SUPPRESSED,
+    TRACK,
+)
 
 KEPT_REJECTIONS: Final = 1000  # rows a sector
 KEPT_REASONS: Final = 200  # distinct ones a sector; beyond, they count together
@@ -161,6 +170,25 @@ class Writer:
             for record in standing.values()
         ]
         self._upsert(SUPPRESSED, rows)
+
+    def deeds(self, deeds: Sequence[Deed]) -> None:
+        """Add those that are not there yet."""
+        rows = [
+            {
+                "message_id": deed.message_id,
+                "incident_id": deed.incident_id,
+                "sector": deed.sector,
+                "received_at": deed.received_at,
+                "verb": deed.verb.value,
+                "actor": deed.actor,
+                "result": deed.result.value,
+                "version": deed.version,
+                "document": encode(deed).decode(),
+            }
+            for deed in {deed.message_id: deed for deed in deeds}.values()
+        ]
+        if rows:
+            self._connection.execute(self._insert(DEED).on_conflict_do_nothing(), rows)
 
     def rejections(self, rejections: Sequence[Rejection]) -> None:
         """Count refused messages by reason; keep the beginnings of the last ones."""

@@ -18,7 +18,14 @@ from typing import Final, TypeVar
 from edge.messages import InvalidMessageError, PositionMessage, Topic, UtcTime, encode
 from fusion.announcer import Announcer, Door, Receipts
 from fusion.engine import Engine
-from fusion.events import Event, MessageLate, MessageRefused, TracksRevised, TracksUpdated
+from fusion.events import (
+    CommandAnswered,
+    Event,
+    MessageLate,
+    MessageRefused,
+    TracksRevised,
+    TracksUpdated,
+)
 from fusion.intake import Refusals, sender_of, sender_on
 from fusion.journal import Journal, Position
 from fusion.link import Delivery, Link
@@ -30,6 +37,7 @@ from fusion.snapshot import UnfitSnapshotError
 from fusion.snapshot_folder import ignored
 from fusion.snapshotter import Snapshotter
 from fusion.store import Store
+from fusion.workflow import DEEDS_KEPT, KEPT
 
 TICK_S: Final = 0.5
 STATUS_S: Final = 5.0
@@ -248,6 +256,7 @@ class Service:
         self._rejected += len(rejections)
         self._link.acknowledge_all(refused)
         self._announcer.alerts(new)
+        self._announcer.replies(one.reply for one in events if isinstance(one, CommandAnswered))
 
     def _note_taken(self) -> None:
         if alert_ids := self._announcer.alerts_taken():
@@ -282,6 +291,11 @@ class Service:
             _log.warning("the store was filled from another journal; this one is read whole")
             known = None
         begun = None if known is None else self._restore(known)
+        if begun is None and known is not None:
+            # Their work may be older than what is read of the journal.
+            incidents = self._store.incidents(KEPT, sector=self._sector.id)[::-1]
+            deeds = self._store.last_deeds(DEEDS_KEPT, sector=self._sector.id)
+            self._engine.remember(incidents, deeds)
         tail_s = RECOVERY_HORIZONS * self._sector.rules.time.horizon_s
         since = last.after(-tail_s) if begun is None and known is not None else None
         _log.info("recovering from %s", "the journal" if begun is None else f"a snapshot, {begun}")

@@ -18,10 +18,11 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from edge.messages import Alert, Incident, RefusedError, TrackUpdate, UtcTime, decode_as
+from edge.messages import Alert, Deed, Incident, RefusedError, TrackUpdate, UtcTime, decode_as
 from fusion.events import (
     AlertIssued,
     AlertSuppressed,
+    CommandAnswered,
     Event,
     IncidentChanged,
     SuppressionLifted,
@@ -32,6 +33,7 @@ from fusion.journal import Position
 from fusion.saving import Rejection, Writer, journal_key
 from fusion.tables import (
     ALERT,
+    DEED,
     INCIDENT,
     META,
     REJECTED_COUNT,
@@ -133,6 +135,7 @@ class Store:
             write.incidents(
                 [event.incident for event in events if isinstance(event, IncidentChanged)]
             )
+            write.deeds([one.reply.deed for one in events if isinstance(one, CommandAnswered)])
             write.tracks(
                 [event for event in events if isinstance(event, TracksRevised | TracksUpdated)]
             )
@@ -210,6 +213,46 @@ class Store:
             rows = connection.execute(_of(query, INCIDENT, sector)).all()
         last = rows[-1].revision if rows else revision
         return last, [decode_as(row.document, Incident) for row in rows]
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """Return an incident as it stands."""
+        query = sa.select(INCIDENT.c.document).where(INCIDENT.c.incident_id == incident_id)
+        return next(iter(self._documents(query, Incident)), None)
+
+    def incidents_opened(
+        self, since: UtcTime, until: UtcTime, *, sector: str | None = None
+    ) -> list[Incident]:
+        """Return the incidents opened at `since` or later and before `until`, in order."""
+        query = (
+            sa.select(INCIDENT.c.document)
+            .where(INCIDENT.c.opened_at >= since, INCIDENT.c.opened_at < until)
+            .order_by(INCIDENT.c.opened_at, INCIDENT.c.incident_id)
+        )
+        return self._documents(_of(query, INCIDENT, sector), Incident)
+
+    def deed(self, message_id: str) -> Deed | None:
+        """Return what became of a command; None: it has not been answered."""
+        query = sa.select(DEED.c.document).where(DEED.c.message_id == message_id)
+        return next(iter(self._documents(query, Deed)), None)
+
+    def deeds(self, incident_id: str) -> list[Deed]:
+        """Return every command about an incident, those that were refused too, in order."""
+        query = (
+            sa.select(DEED.c.document)
+            .where(DEED.c.incident_id == incident_id)
+            .order_by(DEED.c.received_at, DEED.c.version, DEED.c.message_id)
+        )
+        return self._documents(query, Deed)
+
+    def last_deeds(self, limit: int, *, sector: str) -> list[Deed]:
+        """Return the last commands of a sector, in order."""
+        query = (
+            sa.select(DEED.c.document)
+            .where(DEED.c.sector == sector)
+            .order_by(DEED.c.received_at.desc(), DEED.c.version.desc(), DEED.c.message_id)
+            .limit(limit)
+        )
+        return self._documents(query, Deed)[::-1]
 
     def tracks(self, since: UtcTime, *, sector: str | None = None) -> list[TrackUpdate]:
         """Return the latest line of each track that was updated at `since` or later."""

@@ -116,6 +116,23 @@ class RejectedCountRow(SQLModel, table=True):
     count: int = Field(sa_type=BigInteger)
 
 
+class DeedRow(SQLModel, table=True):
+    """A command of somebody's and what became of it; it never changes."""
+
+    __tablename__: ClassVar[str] = "deed"
+    __table_args__ = (Index("ix_deed_sector_received_at", "sector", "received_at"),)
+
+    message_id: str = Field(primary_key=True)
+    incident_id: str = Field(index=True)
+    sector: str
+    received_at: datetime = Field(sa_type=UtcInstant)
+    verb: str
+    actor: str
+    result: str
+    version: int = Field(sa_type=BigInteger)
+    document: str = Field(sa_type=Text)
+
+
 class MetaRow(SQLModel, table=True):
     """What the store knows about itself: the last revision, each sector's place in its journal."""
 
@@ -133,4 +150,5 @@ TRACK: Final = SQLModel.metadata.tables["track"]
 SUPPRESSED: Final = SQLModel.metadata.tables["suppressed"]
 REJECTED: Final = SQLModel.metadata.tables["rejected"]
 REJECTED_COUNT: Final = SQLModel.metadata.tables["rejected_count"]
+DEED: Final = SQLModel.metadata.tables["deed"]
 META: Final = SQLModel.metadata.tables["meta"]
