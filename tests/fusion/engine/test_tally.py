@@ -1,0 +1,157 @@
+"""What came of the alerts, with bounds that do not flatter."""
+
+import math
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import UNSET
+
+from edge.messages import AlertKind, Incident, Outcome, Place, Severity, UtcTime
+from fusion.bounds import binomial_lower, poisson_upper
+from fusion.tally import NUISANCE, TRUE, tallies
+
+SINCE = UtcTime.parse("2026-03-01T00:00:00.000Z")
+HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+# -- bounds: the vectors of DOMAIN.md 2.5 ------------------------------------------------------
+
+
+@pytest.mark.parametrize(("count", "upper"), [(0, 3.00), (1, 4.74), (3, 7.75), (10, 16.96)])
+def test_so_many_events_agree_with_a_mean_of_at_most(count, upper) -> None:
+    assert poisson_upper(count) == pytest.approx(upper, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("trials", "probability", "confidence"),
+    [(22, 0.90, 0.90), (29, 0.90, 0.95), (59, 0.95, 0.95), (299, 0.99, 0.95)],
+)
+def test_so_many_trials_without_a_miss_are_needed_and_no_fewer(
+    trials, probability, confidence
+) -> None:
+    assert binomial_lower(trials, trials, confidence) >= probability
+    assert binomial_lower(trials - 1, trials - 1, confidence) < probability
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 500), st.floats(0.5, 0.999))
+def test_the_poisson_bound_is_that_of_the_chi_squared_distribution(count, confidence) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    expected = stats.chi2.ppf(confidence, 2 * (count + 1)) / 2.0
+    assert poisson_upper(count, confidence) == pytest.approx(expected, rel=1e-9)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(1, n), st.just(n))))
+def test_the_binomial_bound_is_that_of_the_beta_distribution(counts) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    successes, trials = counts
+    expected = stats.beta.ppf(0.05, successes, trials - successes + 1)
+    assert binomial_lower(successes, trials) == pytest.approx(expected, rel=1e-9)
+
+
+def test_of_no_trials_nothing_is_known() -> None:
+    assert binomial_lower(0, 0) == binomial_lower(0, 9) == 0.0
+
+
+# -- tallies -----------------------------------------------------------------------------------
+
+
+def incident(number: int, outcome=None, *, days=1.0, **changed: object) -> Incident:
+    fields = {
+        "incident_id": f"inc-{number}",
+        "sector": "ha-giang",
+        "kind": AlertKind.CROSSING,
+        "state": "new" if outcome is None else "closed",
+        "severity": Severity.HIGH,
+        "opened_at": SINCE.after(days * 86_400.0),
+        "updated_at": SINCE.after(days * 86_400.0),
+        "headcount": 1,
+        "headcount_min": 1,
+        "headcount_max": 1,
+        "lat": 22.9,
+        "lon": 105.3,
+        "place": Place(trail_id="trail-1"),
+        "alert_ids": (f"alr-{number}",),
+        "track_ids": ("trk-1",),
+        "devices": ("cam-01",),
+        "outcome": outcome or UNSET,
+        "version": 6 if outcome else UNSET,
+    }
+    return Incident(**fields | changed)
+
+
+def counted(*incidents: Incident, days=10.0, **options: object) -> dict:
+    found = tallies(
+        incidents,
+        since=SINCE,
+        until=SINCE.after(days * 86_400.0),
+        timezone=HANOI,
+        border_km=2.0,
+        **options,
+    )
+    return {(one.by, one.name): one for one in found}
+
+
+def test_precision_is_that_of_what_people_judged_clearly() -> None:
+    said = [Outcome.BAT_GIU] * 3 + [Outcome.DONG_VAT, Outcome.LOI_HE_THONG, Outcome.KHONG_RO, None]
+    found = counted(*(incident(n, one) for n, one in enumerate(said)))["all", ""]
+    assert (found.true, found.nuisance, found.false) == (3, 1, 1)
+    assert (found.unclear, found.open, found.by_itself) == (1, 1, 0)
+    assert found.precision == 0.6
+    assert found.precision_low == pytest.approx(binomial_lower(3, 5), abs=1e-4)
+    assert found.unwanted_per_day == 0.2
+    assert found.unwanted_per_day_high == pytest.approx(poisson_upper(2) / 10.0, abs=1e-4)
+    assert found.unwanted_per_km_day_high == pytest.approx(poisson_upper(2) / 20.0, abs=1e-4)
+
+
+def test_ten_days_without_a_false_alert_say_no_more_than_they_can() -> None:
+    found = counted()["all", ""]
+    assert (found.incidents, found.precision, found.precision_low) == (0, None, 0.0)
+    assert found.unwanted_per_day_high == pytest.approx(0.2996, abs=1e-4)
+
+
+def test_every_device_of_an_incident_has_its_share_and_the_day_is_the_sectors() -> None:
+    late = incident(1, Outcome.DONG_VAT, days=1.8, devices=("cam-01", "cam-02"))  # 02:12 there
+    found = counted(late, incident(2, Outcome.BAT_GIU, days=1.2))
+    assert found["device", "cam-01"].incidents == 2
+    assert found["device", "cam-02"].precision == 0.0
+    assert found["trail", "trail-1"].precision == 0.5
+    assert found["day", "2026-03-02"].true == 1
+    assert found["day", "2026-03-03"].nuisance == 1
+    assert found["day", "2026-03-03"].days == 1.0
+    assert found["device", "cam-01"].unwanted_per_km_day_high is None
+
+
+def test_what_the_system_ended_is_nobodys_judgement() -> None:
+    turned_back = incident(1, Outcome.QUAY_LAI, state="no_threat", acted_by="system")
+    found = counted(turned_back, incident(2, state="withdrawn"))["all", ""]
+    assert (found.true, found.by_itself, found.open, found.precision) == (0, 2, 0, None)
+
+
+def test_an_alert_that_went_on_to_another_incident_is_counted_there() -> None:
+    old = incident(1, state="withdrawn", continued_as="inc-2")
+    assert counted(old, incident(2, Outcome.BAT_GIU))["all", ""].incidents == 1
+
+
+def test_exercises_are_counted_by_themselves() -> None:
+    both = incident(1, Outcome.BAT_GIU, simulated=True), incident(2, Outcome.DONG_VAT)
+    assert counted(*both)["all", ""].nuisance == 1
+    assert counted(*both, simulated=True)["all", ""].true == 1
+
+
+@given(st.lists(st.sampled_from([None, *Outcome]), max_size=40))
+def test_nothing_is_counted_twice_or_lost(said) -> None:
+    for one in counted(*(incident(n, outcome) for n, outcome in enumerate(said))).values():
+        parts = one.true, one.nuisance, one.false, one.unclear, one.open, one.by_itself
+        assert sum(parts) == one.incidents
+        assert one.precision is None or one.precision_low <= one.precision + 1e-4
+        assert math.isfinite(one.unwanted_per_day_high)
+
+
+def test_every_outcome_counts_as_one_thing() -> None:
+    others = {Outcome.LOI_HE_THONG, Outcome.KHONG_RO}
+    assert TRUE | NUISANCE | others == set(Outcome)
+    assert not TRUE & NUISANCE
