@@ -1,4 +1,4 @@
-"""`tuanbien fusion …`: serve, replay or record, check a sector or a journal, show schemas."""
+"""`tuanbien fusion …`: serve, replay or record, check a sector or a journal, tally, schemas."""
 
 import argparse
 import gc
@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge.messages import RefusedError, UtcTime, encode, json_schemas
+from fusion.doubts import doubts
 from fusion.journal_check import check_journal
+from fusion.layers import RefusedFeatureError
 from fusion.replay import replay
 from fusion.results import read_outcomes, read_run, write_lines
 from fusion.sector import load_sector
 from fusion.snapshotter import EVERY_S
-from fusion.survey import drawn, understood
+from fusion.survey import drawn, refused, understood
 from fusion.what_if import compare, counted, table
 
 DEFAULT_BROKER: Final = "mqtt://127.0.0.1:1883"
@@ -52,11 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run the service of one sector")
     serve.add_argument("sector", type=Path, metavar="SECTOR.toml")
     _add_broker(serve)
-    serve.add_argument(
-        "--store",
-        default=os.environ.get("TUANBIEN_STORE", DEFAULT_STORE),
-        help=f"database (default: {DEFAULT_STORE}, or TUANBIEN_STORE)",
-    )
+    _add_store(serve)
     serve.add_argument(
         "--journal",
         type=Path,
@@ -120,6 +118,18 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("folder", type=Path, metavar="DIR")
     verify.set_defaults(run=_verify)
 
+    tally = commands.add_parser("tally", help="what came of the alerts, by device, trail and day")
+    tally.add_argument("sector", type=Path, metavar="SECTOR.toml")
+    _add_store(tally)
+    tally.add_argument(
+        "--since", type=_instant, metavar="TIME", help="default: 30 days before the end"
+    )
+    tally.add_argument("--until", type=_instant, metavar="TIME", help="default: now")
+    tally.add_argument(
+        "--simulated", action="store_true", help="count the incidents of exercises instead"
+    )
+    tally.set_defaults(run=_tally)
+
     schema = commands.add_parser("schema", help="print the JSON Schemas of all messages")
     schema.set_defaults(run=_schema)
     return parser
@@ -131,6 +141,14 @@ def _add_broker(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("TUANBIEN_BROKER", DEFAULT_BROKER),
         metavar="URL",
         help="MQTT broker (TUANBIEN_BROKER; default: %(default)s)",
+    )
+
+
+def _add_store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--store",
+        default=os.environ.get("TUANBIEN_STORE", DEFAULT_STORE),
+        help=f"database (default: {DEFAULT_STORE}, or TUANBIEN_STORE)",
     )
 
 
@@ -151,6 +169,13 @@ def _positive(text: str) -> float:
             return number
     msg = f"{text!r} is not a number above 0"
     raise argparse.ArgumentTypeError(msg)
+
+
+def _instant(text: str) -> UtcTime:
+    try:
+        return UtcTime.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _keep_s(text: str) -> float | None:
@@ -237,12 +262,20 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    sector = load_sector(arguments.sector)
+    try:
+        sector = load_sector(arguments.sector)
+    except RefusedFeatureError as error:
+        if arguments.geojson is not None:
+            _write_json(arguments.geojson, refused(error))
+        raise
+    found = doubts(sector)
     for warning in sector.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    print(json.dumps(understood(sector), ensure_ascii=False, indent=2))
+    for one in found:
+        print(f"{one.severity}: {one.text}", file=sys.stderr)
+    print(json.dumps(understood(sector, found), ensure_ascii=False, indent=2))
     if arguments.geojson is not None:
-        _write_json(arguments.geojson, drawn(sector))
+        _write_json(arguments.geojson, drawn(sector, found))
     return 0
 
 
@@ -274,6 +307,33 @@ def _verify(arguments: argparse.Namespace) -> int:
         and_more = f" (and {more} more)" if more else ""
         msg = f"the journal {arguments.folder} is damaged: {found.troubles[0]}{and_more}"
         raise RefusedError(msg)
+    return 0
+
+
+def _tally(arguments: argparse.Namespace) -> int:
+    from fusion.store import Store  # noqa: PLC0415 - replay and check need no database
+    from fusion.tally import LAST_DAYS, tallies  # noqa: PLC0415 - nor this
+
+    sector = load_sector(arguments.sector)
+    until = arguments.until or UtcTime.read_clock()
+    since = arguments.since or until.after(-LAST_DAYS * _DAY_S)
+    if since >= until:
+        msg = f"--since {since.rfc3339()} is not before --until {until.rfc3339()}"
+        raise RefusedError(msg)
+    store = Store.open(arguments.store)
+    try:
+        incidents = store.incidents_opened(since, until, sector=sector.id)
+    finally:
+        store.close()
+    for line in tallies(
+        incidents,
+        since=since,
+        until=until,
+        timezone=sector.timezone,
+        border_km=sector.border.length_m / 1000.0,
+        simulated=arguments.simulated,
+    ):
+        print(encode(line).decode())
     return 0
 
 

@@ -25,6 +25,22 @@ _RING_MIN = 4  # positions, the last of them the first again
 _DENSE_DEG = 0.005  # about 500 m: a straight line in degrees bends by 2 mm against a geodesic
 
 
+class RefusedFeatureError(RefusedError):
+    """A feature that is refused, and where it lies: `spot` is GeoJSON, for the map."""
+
+    def __init__(self, text: str, spot: dict[str, Any], feature: str | None) -> None:
+        """Say what is wrong with it.
+
+        Args:
+            text: One sentence.
+            spot: A GeoJSON geometry.
+            feature: Its id, if it has one.
+        """
+        super().__init__(text)
+        self.spot = spot
+        self.feature = feature
+
+
 class Layer(NamedTuple):
     """A layer as read: GeoJSON in WGS 84, and what it was before."""
 
@@ -36,6 +52,12 @@ class Layer(NamedTuple):
     operation: str | None = None  # what moved it to WGS 84; None: it was
     accuracy_m: float | None = None  # of that move, as its publisher states it
     left_out: tuple[tuple[str, int], ...] = ()  # other geometries in a GPX or KML: kind, count
+
+    def name_of(self, number: int) -> str:
+        """Return the id of a feature, or its label: what whoever drew it knows it by."""
+        feature = self.collection["features"][number]
+        told = (feature.get("properties") or {}).get("id", feature.get("id"))
+        return self.labels[number] if told is None else str(told)
 
 
 class Feature(NamedTuple):
@@ -50,10 +72,14 @@ class Feature(NamedTuple):
         """Refuse this feature, by name.
 
         Raises:
-            RefusedError: Always.
+            RefusedFeatureError: Always.
         """
+        lines = [[[lon, lat] for lat, lon in line] for line in self.lines]
+        kind, coordinates = (
+            ("MultiLineString", lines) if len(lines[0]) > 1 else ("MultiPoint", lines[0])
+        )
         msg = f"{self.where}: {what}"
-        raise RefusedError(msg)
+        raise RefusedFeatureError(msg, {"type": kind, "coordinates": coordinates}, self.id)
 
     def text(self, key: str) -> str | None:
         """Return a text property; a number is taken as its text.

@@ -7,7 +7,7 @@ disk", says what the files hold.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,8 +17,8 @@ import shapely
 from edge.messages import RefusedError
 from fusion.forgotten_datum import signs_of_vn2000
 from fusion.layer_files import LayerFile, read_layer
-from fusion.layers import Feature, FeatureCollection, Layer, features
-from fusion.local_frame import LocalFrame
+from fusion.layers import Feature, FeatureCollection, Layer, RefusedFeatureError, features
+from fusion.local_frame import LocalFrame, Metres
 from fusion.plan import Marker, Trail, Zone, plan_about
 from fusion.rulebook import Rules, read_rules
 from fusion.sector_file import (
@@ -34,6 +34,7 @@ _GEOMETRIES = {
     "border": "LineString", "trails": "LineString", "zones": "Polygon", "markers": "Point",
 }  # fmt: skip
 _COARSE_M = 5.0
+_SAME_M = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def load_sector(path: Path, *, rules_file: Path | None = None) -> Sector:
         raise RefusedError(msg)
     plan = plan_about(border_file, border)
     pieces = [plan.border_piece(feature) for feature in border]
-    _check_border(layers["border"], pieces)
+    _check_border(layers["border"], pieces, plan.frame)
     trails = tuple(plan.trail(feature) for feature in of("trails"))
     zones = tuple(plan.zone(feature) for feature in of("zones"))
     markers = tuple(plan.marker(feature) for feature in of("markers"))
@@ -134,21 +135,54 @@ def _coarse(layers: Mapping[str, Layer]) -> Iterator[str]:
             )
 
 
-def _check_border(layer: Layer, pieces: Sequence[BorderPiece]) -> None:
+def _check_border(layer: Layer, pieces: Sequence[BorderPiece], frame: LocalFrame) -> None:
     """Refuse a line of which nobody could say where home is."""
     lines = shapely.MultiLineString([piece.line for piece in pieces])
     if not lines.is_simple:
-        msg = f"{layer.path}: the border line crosses or touches itself other than end to end"
-        raise RefusedError(msg)
+        number, at = _crossing_itself(pieces)
+        lat, lon = frame.to_wgs84(*at)
+        msg = (
+            f"{layer.path}: the border line crosses or touches itself other than end to end, "
+            f"at {lat:.6f}, {lon:.6f} ({layer.name_of(number)})"
+        )
+        spot = {"type": "Point", "coordinates": [round(lon, 7), round(lat, 7)]}
+        raise RefusedFeatureError(msg, spot, layer.name_of(number))
     ways = [piece.line if piece.home_on_left else piece.line[::-1] for piece in pieces]
     for (one, way), (other, next_way) in combinations(enumerate(ways), 2):
         for end in (0, -1):
             if math.dist(way[end], next_way[end]) <= JOINED_M:
                 msg = (
-                    f"{layer.path}: {layer.labels[one]} and {layer.labels[other]} meet, "
+                    f"{layer.path}: {layer.name_of(one)} and {layer.name_of(other)} meet, "
                     "and their home_side puts home on different sides"
                 )
-                raise RefusedError(msg)
+                lat, lon = frame.to_wgs84(*way[end])
+                spot = {"type": "Point", "coordinates": [round(lon, 7), round(lat, 7)]}
+                raise RefusedFeatureError(msg, spot, layer.name_of(one))
+
+
+def _crossing_itself(pieces: Sequence[BorderPiece]) -> tuple[int, Metres]:
+    """Find where lines that are not simple cross or touch: the piece and the first such place."""
+    legs = [
+        (number, place, shapely.LineString(leg))
+        for number, piece in enumerate(pieces)
+        for place, leg in enumerate(pairwise(piece.line))
+    ]
+    tree = shapely.STRtree([leg for *_, leg in legs])
+    for one, other in sorted(zip(*tree.query(tree.geometries, "intersects"), strict=True)):
+        (number, place, leg), (its, its_place, its_leg) = legs[one], legs[other]
+        if one >= other:
+            continue
+        common = leg.intersection(its_leg)
+        at = Metres(*shapely.get_coordinates(common)[0].tolist())
+        follows = number == its and its_place == place + 1
+        end_to_end = _is_end(at, pieces[number]) and _is_end(at, pieces[its])
+        if common.geom_type != "Point" or not (follows or end_to_end):
+            return number, at
+    return 0, pieces[0].line[0]
+
+
+def _is_end(at: Metres, piece: BorderPiece) -> bool:
+    return any(math.dist(at, end) <= _SAME_M for end in (piece.line[0], piece.line[-1]))
 
 
 def _rules(path: Path, own: Mapping[str, Any], rules_file: Path | None) -> Rules:

@@ -2,12 +2,13 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 from edge.messages import to_builtins
-from fusion.layers import FeatureCollection, Layer
+from fusion.doubts import Doubt
+from fusion.layers import FeatureCollection, Layer, RefusedFeatureError
 from fusion.local_frame import Metres
 from fusion.sector import Sector
 
@@ -15,8 +16,13 @@ _STEP_M = 500.0  # between the arrows that show where home is
 _ARROW_M = 60.0
 
 
-def understood(sector: Sector) -> dict[str, Any]:
-    """Return what was read, as JSON would show it. Lengths in metres, positions in degrees."""
+def understood(sector: Sector, found: Sequence[Doubt]) -> dict[str, Any]:
+    """Return what was read, as JSON would show it. Lengths in metres, positions in degrees.
+
+    Args:
+        sector: As read.
+        found: What is doubtful in it.
+    """
     border = sector.border
     return {
         "sector": sector.id,
@@ -27,6 +33,17 @@ def understood(sector: Sector) -> dict[str, Any]:
         "extent": _extent(sector),
         "layers": {name: _source(layer) for name, layer in sector.sources.items()},
         "warnings": list(sector.warnings),
+        "doubts": [
+            {
+                "kind": one.kind,
+                "severity": one.severity,
+                "text": one.text,
+                "layer": one.layer,
+                "features": list(one.features),
+                "at": dict(zip(("lat", "lon"), _degrees(sector, one.spot[0]), strict=True)),
+            }
+            for one in found
+        ],
         "border": {
             "lines": len(border.pieces),
             "length_m": round(border.length_m, 1),
@@ -56,15 +73,52 @@ def understood(sector: Sector) -> dict[str, Any]:
     }
 
 
-def drawn(sector: Sector) -> dict[str, Any]:
-    """Return everything as one GeoJSON collection, with arrows from the line towards home."""
+def drawn(sector: Sector, found: Sequence[Doubt]) -> dict[str, Any]:
+    """Return everything as one GeoJSON collection, with arrows towards home and what is doubtful.
+
+    Args:
+        sector: As read.
+        found: What is doubtful in it.
+    """
     features = []
     for layer, collection in sector.layers.items():
         for feature in collection["features"]:
             properties = {**(feature.get("properties") or {}), "layer": layer}
             features.append({**feature, "properties": properties})
     features.extend(_arrows(sector))
+    features.extend(_spot(sector, one) for one in found)
     return {"type": "FeatureCollection", "features": features}
+
+
+def refused(error: RefusedFeatureError) -> dict[str, Any]:
+    """Return what is refused of a sector as GeoJSON, so that it can be found on the map."""
+    properties = {
+        "layer": "check", "kind": "refused", "severity": "error", "text": str(error),
+        "feature": error.feature,
+    }  # fmt: skip
+    feature = {"type": "Feature", "geometry": error.spot, "properties": properties}
+    return {"type": "FeatureCollection", "features": [feature]}
+
+
+def _spot(sector: Sector, doubt: Doubt) -> dict[str, Any]:
+    points = [[lon, lat] for lat, lon in (_degrees(sector, at) for at in doubt.spot)]
+    kind, coordinates = ("Point", points[0]) if len(points) == 1 else ("LineString", points)
+    return {
+        "type": "Feature",
+        "geometry": {"type": kind, "coordinates": coordinates},
+        "properties": {
+            "layer": "check",
+            "kind": doubt.kind,
+            "severity": doubt.severity,
+            "text": doubt.text,
+            "feature": ", ".join(doubt.features),
+        },
+    }
+
+
+def _degrees(sector: Sector, at: Metres) -> tuple[float, float]:
+    lat, lon = sector.frame.to_wgs84(*at)
+    return round(lat, 7), round(lon, 7)
 
 
 def _source(layer: Layer) -> dict[str, Any]:
