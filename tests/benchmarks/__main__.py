@@ -133,6 +133,11 @@ BENCHMARKS = {
             )
         },
     ),
+    # About an hour: 60 km·days of nothing to tell.
+    "negatives": Benchmark(
+        ("-m", "tests.benchmarks.nights.negatives"),
+        {"km·days": Target(least=60.0), "false crossing alerts": Target(most=0.0)},
+    ),
     "demo": Benchmark(
         ("-m", "edge.command", "demo", "--check"),
         {

@@ -6,17 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.benchmarks.nights import night
+from tests.benchmarks.nights import negatives, night
 from tests.benchmarks.nights.__main__ import run
 from tests.benchmarks.nights.ground import Ground, grown
-from tests.benchmarks.nights.night import Ingredients, Night, Ways
+from tests.benchmarks.nights.night import Ingredients, Night
 from tests.benchmarks.nights.people import Cast
+from tests.benchmarks.nights.pictures import pictures
 from tests.benchmarks.nights.scoring import outcome, scored
 from tests.benchmarks.nights.truth import GroupTruth, Passage, Sight, Truth, passages
+from tests.benchmarks.nights.ways import HZ, Ways
 from tests.benchmarks.scoreboard.devices import Bias, Eye, Sigma
 from tests.benchmarks.scoreboard.movers import Mover
 from tests.benchmarks.scoreboard.sector import FRAME, Land
-from tests.benchmarks.scoreboard.sightings import BEGAN_AT
+from tests.benchmarks.scoreboard.sightings import BEGAN_AT, Look
+from tests.benchmarks.scoreboard.sightings import Sight as Sees
 
 FLAT = Ground(((-500.0, 0.0), (500.0, 0.0)), Land((), (), ()), np.zeros((2, 2)), None)
 SHORT = Ingredients(
@@ -84,13 +87,12 @@ def test_whoever_dawdles_on_the_line_crosses_once() -> None:
 
 def two_groups() -> Night:
     """A group of two over the line at 50 and 52 s, 60 m beside it one that turns back; a farmer."""
-    times_s = np.arange(0.0, 120.0, 1.0 / night.WAYS_HZ)
-    ways = {
-        "group-00-0": [(0.0, at_s - 50.0) for at_s in times_s],
-        "group-00-1": [(0.0, at_s - 52.0) for at_s in times_s],
-        "group-01-0": [(60.0, -10.0 - abs(60.0 - at_s)) for at_s in times_s],
-        "farmer-0": [(200.0, -30.0) for _ in times_s],
-    }
+    movers = [
+        straight((0, 0, -50), (120, 0, 70)),
+        straight((0, 0, -52), (120, 0, 68), name="group-00-1"),
+        straight((0, 60, -70), (60, 60, -10), (120, 60, -70), name="group-01-0"),
+        straight((0, 200, -30), (120, 200, -30), name="farmer-0"),
+    ]
     crossed = tuple(
         Passage(f"group-00-{number}", 50.0 + 2 * number, 0.0, 0.0, True, True)
         for number in range(2)
@@ -99,8 +101,7 @@ def two_groups() -> Night:
         GroupTruth("group-00", (), 2, crossed, -40.0, -70.0),
         GroupTruth("group-01", ("turn_back",), 1, (), 5.0, 10.0),
     )
-    people = Ways(tuple(ways), ("person",) * 4, np.array(list(ways.values())))
-    return Night("two", Path(), Truth(120.0, groups, ()), people)
+    return Night("two", Path(), Truth(120.0, groups, ()), Ways.of(movers, 120.0))
 
 
 def told(
@@ -113,10 +114,12 @@ def told(
     lines: dict[str, list[dict[str, object]]] = {
         "tracks": [], "alerts": [], "incidents": [], "suppressed": [],
     }  # fmt: skip
-    for name, way in zip(one.ways.names, one.ways.xy_m, strict=True):
-        for step, (x_m, y_m) in enumerate(way.tolist()):
+    for name, begins, ends in zip(
+        one.ways.names, one.ways.begins, one.ways.begins[1:], strict=False
+    ):
+        for step, (x_m, y_m) in enumerate(one.ways.xy_m[begins:ends].tolist()):
             lat, lon = FRAME.to_wgs84(x_m, y_m)
-            t = BEGAN_AT.after(step / night.WAYS_HZ).rfc3339()
+            t = BEGAN_AT.after(step / HZ).rfc3339()
             line = {"track_id": name, "t": t, "lat": lat, "lon": lon, "state": "confirmed"}
             lines["tracks"].append(line)
     for number, (kind, track, at_s, headcount) in enumerate(alerts):
@@ -183,3 +186,38 @@ def test_a_short_night_is_told_as_it_was(tmp_path: Path) -> None:
     figures, faults = run(made, out=tmp_path)
     assert figures["recall"] == figures["precision"] == 1.0, faults
     assert figures["turned back: without a crossing alert"] == 1.0, faults
+
+
+def test_of_empty_hours_little_is_sent_and_of_whoever_is_in_view_everything() -> None:
+    mover = straight((300.0, 0.0, -50.0), (340.0, 0.0, 20.0))
+    watching, far = eye((0.0, -80.0), (0.0, 0.0)), straight((0.0, 400.0, 0.0), (900.0, 400.0, 1.0))
+    sight = Sees(detect_near=1.0, detect_far=1.0, clutter=0.0)
+
+    def sent(empty_clutter: float | None) -> list[Look]:
+        chance = np.random.default_rng(5)
+        return list(
+            pictures(
+                chance, watching, [far, mover], FLAT, sight, 900.0, empty_clutter=empty_clutter
+            )
+        )
+
+    every, few = sent(None), sent(0.05)
+    assert len(every) == 1800
+    assert 80 <= len(few) < 500
+    assert len({look.message.message_id for look in few}) == len(few)
+    seen = sum(mover.id in look.truly for look in every)
+    assert sum(mover.id in look.truly for look in few) == pytest.approx(seen, abs=1)
+    clutter = [look for look in few if None in look.truly]
+    assert 40 <= sum(look.truly.count(None) for look in clutter) <= 130
+    assert all(not 295.0 <= look.captured_s <= 370.0 for look in clutter)
+
+
+def test_a_quiet_day_raises_no_alert_but_of_who_was_on_the_way_to_the_line() -> None:
+    day = negatives.lived(negatives.TUNING_SEED + 4, until_s=160.0)
+    assert day.km == pytest.approx(1.16)
+    assert set(day.alerts) <= {"approach of turn-back"}, day.faults
+
+
+def test_none_in_sixty_km_days_bounds_the_rate_by_three_by_them() -> None:
+    assert negatives._at_most(0, 60.0) == pytest.approx(3.0 / 60.0, abs=1e-3)
+    assert negatives._at_most(1, 1.0) == pytest.approx(4.744, abs=1e-3)

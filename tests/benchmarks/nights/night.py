@@ -5,7 +5,7 @@ What is made is kept in `.cache/nights`, under the hash of what it is made of an
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -13,18 +13,17 @@ import msgspec
 import numpy as np
 
 from tests.benchmarks.nights.cameras import flown, posted
-from tests.benchmarks.nights.ground import Ground, grown, written
+from tests.benchmarks.nights.ground import grown, written
 from tests.benchmarks.nights.people import Cast, about
+from tests.benchmarks.nights.pictures import pictures
 from tests.benchmarks.nights.truth import Sight as Sighted
 from tests.benchmarks.nights.truth import Truth, truth_of
+from tests.benchmarks.nights.ways import Ways
 from tests.benchmarks.scoreboard.delivery import Line, Links, Message, delivered, positions
-from tests.benchmarks.scoreboard.devices import Eye
-from tests.benchmarks.scoreboard.movers import Mover
 from tests.benchmarks.scoreboard.sector import FloatArray
-from tests.benchmarks.scoreboard.sightings import Look, Sight, looks
+from tests.benchmarks.scoreboard.sightings import Sight
 
 FULL_S: Final = 1_800.0
-WAYS_HZ: Final = 2.0
 _FOLDER: Final = Path(__file__).parents[3] / ".cache" / "nights"
 # Whatever these say, a night stays what it is.
 _NO_MAKERS: Final = frozenset({"__main__.py", "scoring.py", "metrics.py", "peers.py", "ours.py"})
@@ -43,20 +42,13 @@ class Ingredients(NamedTuple):
     gate: bool = True
     sight: Sight = Sight()
     links: Links = Links()
+    empty_clutter: float | None = None  # see `pictures`
 
 
 STANDARD: Final = Ingredients()
 SEED: Final = 6101  # published, and scored
 UNSEEN_SEED: Final = 6202
 TUNING_SEEDS: Final = (971, 972, 973)  # for whoever tunes: never scored
-
-
-class Ways(NamedTuple):
-    """Where everyone truly was, at `WAYS_HZ`."""
-
-    names: tuple[str, ...]  # of M movers
-    kinds: tuple[str, ...]
-    xy_m: FloatArray  # (M, T, 2); nan where they are not about
 
 
 class Night(NamedTuple):
@@ -120,9 +112,7 @@ def kept(name: str, ingredients: Ingredients, *, seed: int, until_s: float) -> N
 def loaded(name: str, folder: Path) -> Night:
     """Read a night that was made in a folder."""
     truth = msgspec.json.decode((folder / "truth.json").read_bytes(), type=Truth)
-    with np.load(folder / "ways.npz") as file:
-        names, kinds = tuple(file["names"].tolist()), tuple(file["kinds"].tolist())
-        ways = Ways(names, kinds, file["xy_m"].astype(np.float64))
+    ways = Ways.read(folder / "ways.npz")
     return Night(name, folder, truth, ways)
 
 
@@ -148,7 +138,10 @@ def make(folder: Path, ingredients: Ingredients, *, seed: int, until_s: float) -
         eyes.append(flown(on_eyes, ground, until_s))
     told: list[tuple[float, Message]] = []
     for eye, stream in zip(eyes, on_sight.spawn(len(eyes)), strict=True):
-        seen = _looks(stream, eye, people.movers, ground, ingredients.sight, until_s)
+        seen = pictures(
+            stream, eye, people.movers, ground, ingredients.sight, until_s,
+            empty_clutter=ingredients.empty_clutter,
+        )  # fmt: skip
         told += [(look.captured_s, look.message) for look in seen]
     told += positions(on_links, people.movers, every_s=5.0, accuracy_m=5.0)
     told.sort(key=lambda one: (one[0], one[1].message_id))
@@ -157,23 +150,10 @@ def make(folder: Path, ingredients: Ingredients, *, seed: int, until_s: float) -
     written(folder, ground)
     with (folder / "messages.jsonl").open("wb") as file:
         file.writelines(line.encoded() for line in lines)
-    _keep_ways(folder, people.movers, until_s)
+    Ways.of(people.movers, until_s).write(folder / "ways.npz")
     # Last: a folder that has it is whole.
     truth = truth_of(people, ground, sighted, until_s)
     (folder / "truth.json").write_bytes(msgspec.json.encode(truth))
-
-
-def _looks(
-    chance: np.random.Generator,
-    eye: Eye,
-    movers: Sequence[Mover],
-    ground: Ground,
-    sight: Sight,
-    until_s: float,
-) -> Iterator[Look]:
-    """Yield a device's frames; only those who ever come into its view are worked out."""
-    seen = [one for one in movers if bool(eye.covers(one.xy_m, one.times_s).any())]
-    yield from looks(chance, eye, seen or list(movers[:1]), ground.land, sight, until_s)
 
 
 def _arrived(
@@ -193,13 +173,3 @@ def id_of(line: Line) -> str:
     """Return the id of a recorded message."""
     start = line.payload.index(b'"message_id":"') + 14
     return line.payload[start : line.payload.index(b'"', start)].decode()
-
-
-def _keep_ways(folder: Path, movers: Sequence[Mover], until_s: float) -> None:
-    times_s = np.arange(0.0, until_s, 1.0 / WAYS_HZ)
-    np.savez_compressed(
-        folder / "ways.npz",
-        names=np.array([mover.id for mover in movers]),
-        kinds=np.array([mover.kind for mover in movers]),
-        xy_m=np.stack([mover.at(times_s) for mover in movers]).astype(np.float32),
-    )

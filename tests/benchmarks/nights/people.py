@@ -7,7 +7,7 @@ import numpy as np
 
 from tests.benchmarks.nights.ground import ROAD_M, Ground, gate_way
 from tests.benchmarks.scoreboard.movers import STEP_S, Mover, progress, swaying, wandering
-from tests.benchmarks.scoreboard.sector import FloatArray, along, length_m
+from tests.benchmarks.scoreboard.sector import Disc, FloatArray, along, length_m
 
 _FIRST_S: Final = 70.0  # the first of the groups comes to the line
 _LAST_S: Final = 60.0  # before the end, the last
@@ -31,6 +31,8 @@ class Cast(NamedTuple):
     largest: int = 7
     farmers: int = 6
     animals: int = 6
+    strays: int = 2  # animals that go over the line
+    busy_s: float = np.inf  # so long each farmer and each animal is about
     patrols: int = 3
     walkers: int = 2  # along the line, at 8 to 20 m
     travellers_each_s: float = 45.0  # through the gate, each way
@@ -214,12 +216,14 @@ def _others(
     fields = ground.land.fields
     for number in range(cast.farmers if fields else 0):
         field = fields[number % len(fields)]
-        times_s, xy_m = wandering(chance, field, until_s, pace_mps=(0.3, 0.9))
+        times_s, xy_m = _busy(chance, field, cast, until_s, pace_mps=(0.3, 0.9))
         yield Mover(f"farmer-{number}", "person", "person", times_s, xy_m)
     for number in range(cast.animals if fields else 0):
         field = fields[int(chance.integers(len(fields)))]
-        times_s, xy_m = wandering(chance, field, until_s, pace_mps=(0.2, 1.2))
+        times_s, xy_m = _busy(chance, field, cast, until_s, pace_mps=(0.2, 1.2))
         yield Mover(f"animal-{number}", "animal", _LABELS["animal"][number % 3], times_s, xy_m)
+    for number in range(cast.strays):
+        yield _stray(chance, ground, number, until_s)
     for number in range(cast.patrols):
         yield from _patrol(chance, ground, number, until_s)
     for number in range(max(1, round(cast.walkers * share)) if cast.walkers else 0):
@@ -235,6 +239,32 @@ def _others(
         kept = times_s >= 0.0
         label = _LABELS["vehicle"][number % 3]
         yield Mover(f"vehicle-{number}", "vehicle", label, times_s[kept], along(way, at_m[kept]))
+
+
+def _busy(
+    chance: np.random.Generator,
+    field: Disc,
+    cast: Cast,
+    until_s: float,
+    *,
+    pace_mps: tuple[float, float],
+) -> tuple[FloatArray, FloatArray]:
+    """Be about in a field, for some time or the whole of it."""
+    for_s = min(cast.busy_s, until_s)
+    times_s, xy_m = wandering(chance, field, for_s, pace_mps=pace_mps)
+    return times_s + chance.uniform(0.0, until_s - for_s), xy_m
+
+
+def _stray(chance: np.random.Generator, ground: Ground, number: int, until_s: float) -> Mover:
+    """Let an animal graze its way over the line near a trail, either way."""
+    x_m, y_m = ground.exit_of(ground.land.trails[int(chance.integers(len(ground.land.trails)))])
+    over = np.array((x_m + chance.uniform(-40.0, 40.0), y_m))
+    there = np.array((chance.uniform(-20.0, 20.0), chance.uniform(40.0, 80.0)))
+    way = over + np.outer(np.linspace(-1.0, 1.0, 9), there)
+    way = (way + chance.normal(0.0, 3.0, way.shape))[:: int(chance.choice((-1, 1)))]
+    steps_s = np.hypot(*np.diff(way, axis=0).T) / chance.uniform(0.3, 1.5, 8)
+    times_s = np.concatenate(([0.0], np.cumsum(steps_s))) + chance.uniform(0.0, 0.9 * until_s)
+    return Mover(f"animal-stray-{number}", "animal", _LABELS["animal"][number % 3], times_s, way)
 
 
 def _patrol(

@@ -12,10 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
 from edge.messages import UtcTime
-from tests.benchmarks.nights.night import WAYS_HZ, Night
+from tests.benchmarks.nights.night import Night
 from tests.benchmarks.nights.truth import GroupTruth
 from tests.benchmarks.scoreboard.sector import FRAME
 from tests.benchmarks.scoreboard.sightings import BEGAN_AT
@@ -126,14 +124,10 @@ def whose(night: Night, way: Sequence[tuple[float, float, float]], at_s: float) 
     for when_s, x_m, y_m in way:
         if abs(when_s - at_s) > _AROUND_S:
             continue
-        step = round(when_s * WAYS_HZ)
-        if not 0 <= step < night.ways.xy_m.shape[1]:
-            continue
-        there = night.ways.xy_m[:, step]
-        gap_m = np.hypot(there[:, 0] - x_m, there[:, 1] - y_m)
-        gap_m = np.where(np.isnan(gap_m), np.inf, gap_m)
-        nearest = int(np.argmin(gap_m))
-        found[night.ways.names[nearest] if gap_m[nearest] <= _ON_M else "nobody"] += 1
+        near = night.ways.nearest(when_s, x_m, y_m)
+        if near is not None:
+            who, gap_m = near
+            found[who if gap_m <= _ON_M else "nobody"] += 1
     return found
 
 
@@ -317,19 +311,17 @@ def _words(
                 f"{stood['headcount_max']}): {_described(group)}; {stood['incident_id']}"
             )
         words += [
-            f"repeat at {one.at_s:.1f} s: {_described(group)}; {_traced(one)}"
+            f"repeat at {one.at_s:.1f} s: {_described(group)}; {traced(one)}"
             for one in sorted(alerts, key=lambda one: one.at_s)[1:]
         ]
         if alerts and (early_s := group.first_s - min(one.at_s for one in alerts)) > 0.0:
             words.append(f"told {early_s:.1f} s before the line: {_described(group)}")
         words += [
-            f"wrong way: {_described(group)}; {_traced(one)}"
+            f"wrong way: {_described(group)}; {traced(one)}"
             for one in alerts
             if one.record.get("direction") != _way(group)
         ]
-    words += [
-        f"false crossing of {one.about} at {one.at_s:.1f} s: {_traced(one)}" for one in false
-    ]
+    words += [f"false crossing of {one.about} at {one.at_s:.1f} s: {traced(one)}" for one in false]
     return words
 
 
@@ -339,7 +331,8 @@ def _described(group: GroupTruth) -> str:
     return f"{group.name} ({group.size}; {traits}; over the line at {when or 'no time'})"
 
 
-def _traced(one: Told) -> str:
+def traced(one: Told) -> str:
+    """Say what an alert was raised on."""
     record = one.record
     x_m, y_m = FRAME.to_metres(lat=record["lat"], lon=record["lon"])
     return (

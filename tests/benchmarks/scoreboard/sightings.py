@@ -5,6 +5,7 @@ from itertools import count
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from edge.messages import Detection, DetectionsMessage, Sensor, SensorKind, UtcTime
 from tests.benchmarks.scoreboard.devices import Eye, Placed, placed
@@ -55,13 +56,13 @@ def looks(
     land: Land,
     sight: Sight,
     until_s: float,
-    at_s: FloatArray | None = None,
+    numbers: npt.NDArray[np.int64] | None = None,
 ) -> Iterator[Look]:
-    """Yield every frame of a device, in order; `at_s` (N,): only those that it sends."""
-    times_s = at_s
-    if times_s is None:
-        times_s = np.arange(chance.uniform(0.0, 1.0 / eye.fps), until_s, 1.0 / eye.fps)
+    """Yield every frame of a device, in order; `numbers` (F,), ascending: only those."""
+    times_s = np.arange(chance.uniform(0.0, 1.0 / eye.fps), until_s, 1.0 / eye.fps)
     times_s = np.round(times_s, 3)  # the wire has milliseconds
+    numbers = np.arange(len(times_s)) if numbers is None else numbers[numbers < len(times_s)]
+    times_s = times_s[numbers]
     view = _view(chance, eye, movers, land, sight, times_s)
     false = chance.poisson(sight.clutter, len(times_s))
     ids = _DeviceIds(chance, sight)
@@ -81,7 +82,8 @@ def looks(
                 found.append((_detection(ghosts, index, 0, eye, how), None))
         order = chance.permutation(len(found)).tolist() if len(found) > 1 else range(len(found))
         x_m, y_m = stands[frame].tolist()
-        message = _message(eye, frame, time_s, (x_m, y_m), tuple(found[i][0] for i in order))
+        number = int(numbers[frame])
+        message = _message(eye, number, time_s, (x_m, y_m), tuple(found[i][0] for i in order))
         yield Look(time_s, message, tuple(found[i][1] for i in order))
 
 
