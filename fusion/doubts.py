@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 import shapely
 
 from fusion.local_frame import Metres
-from fusion.plan import Trail, Zone
+from fusion.plan import Zone
 from fusion.sector import Sector
 from fusion.situation.border import JOINED_M
 
@@ -39,7 +39,7 @@ class Doubt(NamedTuple):
     text: str
     layer: str
     features: tuple[str, ...]  # ids, or `feature 3` of what has none
-    spot: tuple[Metres, ...]  # a point, or the two ends of what lies between
+    spot: Metres
 
 
 def doubts(sector: Sector) -> list[Doubt]:
@@ -68,11 +68,11 @@ def _border(sector: Sector) -> Iterator[Doubt]:
         if frozenset((number, nearest)) in told:
             continue
         told.add(frozenset((number, nearest)))
-        spot = _shortest(line, lines[nearest])
-        gap_m = math.dist(*spot)
+        ends = [Metres(*at) for at in shapely.shortest_line(line, lines[nearest]).coords]
+        gap_m = math.dist(*ends)
         one, other = (
             layer.name_of(min(part, key=lambda i: _away_m(sector.border.pieces[i].line, at)))
-            for part, at in zip((parts[number], parts[nearest]), spot, strict=True)
+            for part, at in zip((parts[number], parts[nearest]), ends, strict=True)
         )
         near = gap_m <= _GAP_M
         yield Doubt(
@@ -84,7 +84,7 @@ def _border(sector: Sector) -> Iterator[Doubt]:
             ),
             layer="border",
             features=(one, other),
-            spot=spot,
+            spot=ends[0],
         )
 
 
@@ -100,7 +100,15 @@ def _trails(sector: Sector) -> Iterator[Doubt]:
             last = shapely.intersection(lines[number], shapely.buffer(point, 2.0 * _NEARLY_M))
             if near and all(shapely.distance(last, lines[i]) > JOINED_M for i in near):
                 other = min(near, key=lambda i: float(shapely.distance(point, lines[i])))
-                yield _nearly(trail, sector.trails[other], _shortest(point, lines[other]))
+                gap_m, met = float(shapely.distance(point, lines[other])), sector.trails[other].id
+                yield Doubt(
+                    kind="trails_nearly_touch",
+                    severity="warning",
+                    text=f"trail {trail.id} ends {_length(gap_m)} short of trail {met}",
+                    layer="trails",
+                    features=(trail.id, met),
+                    spot=end,
+                )
             away_m = float(shapely.distance(point, border))
             if JOINED_M < away_m <= _NEARLY_M and shapely.distance(last, border) > 0.0:
                 yield Doubt(
@@ -109,22 +117,8 @@ def _trails(sector: Sector) -> Iterator[Doubt]:
                     text=f"trail {trail.id} ends {_length(away_m)} short of the border line",
                     layer="trails",
                     features=(trail.id,),
-                    spot=_shortest(point, border),
+                    spot=end,
                 )
-
-
-def _nearly(trail: Trail, other: Trail, spot: tuple[Metres, ...]) -> Doubt:
-    return Doubt(
-        kind="trails_nearly_touch",
-        severity="warning",
-        text=(
-            f"trail {trail.id} ends {_length(math.dist(*spot))} short of trail {other.id}: "
-            "nobody is expected to go on from one to the other"
-        ),
-        layer="trails",
-        features=(trail.id, other.id),
-        spot=spot,
-    )
 
 
 def _zones(sector: Sector) -> Iterator[Doubt]:
@@ -140,7 +134,7 @@ def _zones(sector: Sector) -> Iterator[Doubt]:
                 text=f"crossing point {zone.id} holds no piece of the border line",
                 layer="zones",
                 features=(zone.id,),
-                spot=(middle,),
+                spot=middle,
             )
         if not any(map(_applies(zone, sector), _year())):
             yield Doubt(
@@ -149,7 +143,7 @@ def _zones(sector: Sector) -> Iterator[Doubt]:
                 text=f"the schedule of zone {zone.id} never applies: {_hours(zone)}",
                 layer="zones",
                 features=(zone.id,),
-                spot=(middle,),
+                spot=middle,
             )
     for (one, shape), (other, its) in combinations(zip(sector.zones, shapes, strict=True), 2):
         kinds = {one.kind, other.kind}
@@ -167,7 +161,7 @@ def _zones(sector: Sector) -> Iterator[Doubt]:
             ),
             layer="zones",
             features=(one.id, other.id),
-            spot=(Metres(*common.representative_point().coords[0]),),
+            spot=Metres(*common.representative_point().coords[0]),
         )
 
 
@@ -183,7 +177,7 @@ def _markers(sector: Sector) -> Iterator[Doubt]:
                 text=f"marker {marker.id} lies {_length(away_m)} from the border line",
                 layer="markers",
                 features=(marker.id,),
-                spot=_shortest(point, border),
+                spot=marker.at,
             )
 
 
@@ -222,11 +216,6 @@ def _parts(lines: Sequence[Sequence[Metres]]) -> list[list[int]]:
                 here += there
                 parts.remove(there)
     return parts
-
-
-def _shortest(one: shapely.Geometry, other: shapely.Geometry) -> tuple[Metres, Metres]:
-    start, end = shapely.shortest_line(one, other).coords
-    return Metres(*start), Metres(*end)
 
 
 def _away_m(line: Sequence[Metres], at: Metres) -> float:

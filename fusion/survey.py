@@ -40,7 +40,7 @@ def understood(sector: Sector, found: Sequence[Doubt]) -> dict[str, Any]:
                 "text": one.text,
                 "layer": one.layer,
                 "features": list(one.features),
-                "at": dict(zip(("lat", "lon"), _degrees(sector, one.spot[0]), strict=True)),
+                "at": dict(zip(("lat", "lon"), _degrees(sector, one.spot), strict=True)),
             }
             for one in found
         ],
@@ -101,11 +101,10 @@ def refused(error: RefusedFeatureError) -> dict[str, Any]:
 
 
 def _spot(sector: Sector, doubt: Doubt) -> dict[str, Any]:
-    points = [[lon, lat] for lat, lon in (_degrees(sector, at) for at in doubt.spot)]
-    kind, coordinates = ("Point", points[0]) if len(points) == 1 else ("LineString", points)
+    lat, lon = _degrees(sector, doubt.spot)
     return {
         "type": "Feature",
-        "geometry": {"type": kind, "coordinates": coordinates},
+        "geometry": {"type": "Point", "coordinates": [lon, lat]},
         "properties": {
             "layer": "check",
             "kind": doubt.kind,

@@ -92,6 +92,9 @@ def test_a_click_on_an_alert_takes_the_map_there(live_map, field, open_page) -> 
         })"""
     )
     assert centre == pytest.approx([-12.30184, 1.20025], abs=1e-5)
+    # Of the alert that is picked: in the grids of the maps that a patrol carries.
+    page.locator(".alert-foot", has_text="MGRS 28N").wait_for()
+    assert "12°18\N{PRIME}06.62\N{DOUBLE PRIME}W" in page.locator(".alert-foot").inner_text()
 
 
 def test_the_page_speaks_english_on_demand(live_map, field, open_page) -> None:
