@@ -1,6 +1,7 @@
 """`fusion check` says what is wrong in a sector: what, which feature, and where."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -135,6 +136,25 @@ def test_zones_contradict_where_and_when_both_hold(
     )
     said = found(sector_maker, zones=make.collection(one, other))
     assert [(d.kind, d.features) for d in said] == [("zones_contradict", ("a", "b"))] * contradict
+
+
+class Never:
+    """Hours that lie on no day of any year."""
+
+    text = "30.02. 06:00-18:00"
+
+    def is_open(self, _at, _timezone) -> bool:
+        return False
+
+
+def test_hours_that_never_come_are_named(make, sector_maker) -> None:
+    gate = zone(make, sector_maker, "gate", "crossing_point", schedule="06:00-18:00")
+    sector = sector_maker.load(zones=make.collection(gate))
+    assert doubts(sector) == []
+    never = replace(sector, zones=(sector.zones[0]._replace(schedule=Never()),))
+    (doubt,) = doubts(never)
+    assert doubt.text == "the schedule of zone gate never applies: 30.02. 06:00-18:00"
+    assert (doubt.kind, doubt.severity) == ("never_applies", "error")
 
 
 def test_zones_that_only_touch_do_not_contradict(make, sector_maker) -> None:
