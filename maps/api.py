@@ -48,7 +48,7 @@ async def tracks(feed: LiveFeed, accept: Accept = "") -> Response:
     """The last line of every track that was updated in the last minute."""
     if GEOJSON in accept:
         return _geojson(feed, "track")
-    return _json(feed.picture.tracks())
+    return json_response(feed.picture.tracks())
 
 
 @router.get("/api/v1/alerts", responses=_responses("Alert"), response_class=Response)
@@ -56,7 +56,7 @@ async def alerts(feed: LiveFeed, limit: Limit = 200, accept: Accept = "") -> Res
     """The latest alerts by `raised_at`, newest first. An alert is a lead for a person to check."""
     if GEOJSON in accept:
         return _geojson(feed, "alert", limit)
-    return _json(feed.picture.alerts()[:limit])
+    return json_response(feed.picture.alerts()[:limit])
 
 
 @router.get("/api/v1/incidents", responses=_responses("Incident"), response_class=Response)
@@ -64,7 +64,7 @@ async def incidents(feed: LiveFeed, limit: Limit = 200, accept: Accept = "") -> 
     """The latest incidents as they stand, last changed first."""
     if GEOJSON in accept:
         return _geojson(feed, "incident", limit)
-    return _json(feed.picture.incidents()[:limit])
+    return json_response(feed.picture.incidents()[:limit])
 
 
 @router.get("/api/v1/devices", responses=_responses("StatusMessage"), response_class=Response)
@@ -72,7 +72,7 @@ async def devices(feed: LiveFeed, accept: Accept = "") -> Response:
     """Every device's last status, with `health` (ok, degraded, silent, offline) and `heard_at`."""
     if GEOJSON in accept:
         return _geojson(feed, "device")
-    return _json(feed.picture.devices())
+    return json_response(feed.picture.devices())
 
 
 @router.get("/api/v1/patrols", responses=_responses("PositionMessage"), response_class=Response)
@@ -80,13 +80,13 @@ async def patrols(feed: LiveFeed, accept: Accept = "") -> Response:
     """The last position of each of our own units."""
     if GEOJSON in accept:
         return _geojson(feed, "patrol")
-    return _json(feed.picture.patrols())
+    return json_response(feed.picture.patrols())
 
 
 @router.get("/api/v1/sector")
 async def sector(sector: ServedSector) -> Response:
     """The sector's name, time zone and layers (each a FeatureCollection)."""
-    return _json(
+    return json_response(
         {
             "id": sector.id,
             "name": sector.name,
@@ -104,13 +104,13 @@ async def coordinates(
     lon: Annotated[float, Query(ge=-180.0, le=180.0)],
 ) -> Response:
     """A position of WGS 84 as people write it: `decimal`, `dms`, `mgrs`, `vn2000` (or null)."""
-    return _json(written(lat, lon, sector.vn2000_meridian_deg)._asdict())
+    return json_response(written(lat, lon, sector.vn2000_meridian_deg)._asdict())
 
 
 @router.get("/api/v1/snapshot")
 async def snapshot(feed: LiveFeed) -> Response:
     """The whole live picture as layers, and `event_id`: ask the stream for what comes after."""
-    return _json(feed.snapshot())
+    return json_response(feed.snapshot())
 
 
 @router.get("/api/v1/stream", response_class=StreamingResponse)
@@ -124,7 +124,7 @@ async def stream(
     The event `reset` means: what you have is too old, fetch the snapshot again.
     """
     if feed.stream.viewer_count >= MAX_VIEWERS:
-        return _json({"detail": "too many viewers"}, status=503)
+        return json_response({"detail": "too many viewers"}, status=503)
     return StreamingResponse(
         feed.stream.view(last_event_id or after),
         media_type="text/event-stream",
@@ -141,7 +141,7 @@ async def healthz(feed: LiveFeed) -> Response:
     """
     complaints = feed.complaints()
     body = {"ok": not complaints, "reasons": complaints, "fusion": feed.tell_fusion()}
-    return _json(body, status=503 if complaints else 200)
+    return json_response(body, status=503 if complaints else 200)
 
 
 @router.get("/metrics", include_in_schema=False)
@@ -157,7 +157,8 @@ def wire_schemas() -> dict[str, Any]:
     return schemas
 
 
-def _json(content: object, *, status: int = 200) -> Response:
+def json_response(content: object, *, status: int = 200) -> Response:
+    """Answer in JSON that nobody keeps."""
     return Response(encode(content), status_code=status, media_type=_JSON, headers=_HEADERS)
 
 

@@ -24,6 +24,7 @@ from maps.feed import Feed
 from maps.language import LANGUAGES, chosen
 from maps.live_map import render_live_map
 from maps.pages import Page, content_security_policy, render_docs
+from maps.step_api import router as step_router
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
 _STATIC: Final = Path(__file__).parent / "static"
@@ -53,6 +54,7 @@ def create_app(*, sector: Sector, feed: Feed) -> FastAPI:
     )
     app.state.feed, app.state.sector = feed, sector
     app.include_router(router)
+    app.include_router(step_router)
     _add_pages(app, sector)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

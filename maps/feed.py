@@ -11,11 +11,22 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
-from edge.messages import Alert, Incident, InvalidMessageError, RefusedError, Topic, UtcTime
+from edge.messages import (
+    Alert,
+    CommandMessage,
+    CommandReply,
+    Deed,
+    Incident,
+    InvalidMessageError,
+    RefusedError,
+    Topic,
+    UtcTime,
+)
 from maps.layers import collection
 from maps.picture import KEPT, Change, Picture
+from maps.steps import Steps, UnansweredError
 from maps.stream import Stream
 from maps.subscriber import Subscriber
 
@@ -28,6 +39,7 @@ FUSION_SILENT_S: Final = 15.0
 LOG_REJECTED_EVERY_S: Final = 10.0
 
 Clock = Callable[[], UtcTime]
+_T = TypeVar("_T")
 
 
 class ReadStore(Protocol):
@@ -38,6 +50,18 @@ class ReadStore(Protocol):
 
     def incidents_changed_since(self, revision: int, *, sector: str) -> tuple[int, list[Incident]]:
         """Return the incidents changed after a revision (0: all), and the last revision."""
+
+    def incidents_opened(self, since: UtcTime, until: UtcTime, *, sector: str) -> list[Incident]:
+        """Return a sector's incidents that were opened in a time, in order."""
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """Return an incident as it stands."""
+
+    def deeds(self, incident_id: str) -> list[Deed]:
+        """Return every command about an incident, in order."""
+
+    def deed(self, message_id: str) -> Deed | None:
+        """Return what became of a command."""
 
 
 class Feed:
@@ -70,6 +94,7 @@ class Feed:
         self.messages: Counter[str] = Counter()  # by last word of the topic
         self.rejected = 0
         self._subscriber = Subscriber(broker_url, sector_id, self._hand_over)
+        self.steps = Steps(sector_id, self._subscriber.send)
         self._open_store = open_store
         self._store: ReadStore | None = None
         self._revision = 0
@@ -100,6 +125,8 @@ class Feed:
             changes = self.picture.take(
                 topic, payload, received_at=self.clock(), retained=retained
             )
+            if topic == self.steps.replies:
+                self.steps.hear(payload)
         except InvalidMessageError as error:
             self.rejected += 1
             now_s = time.monotonic()
@@ -109,6 +136,30 @@ class Feed:
             return
         self.messages[Topic.parse(topic).kind] += 1
         self.stream.publish(changes)
+
+    async def step(self, command: CommandMessage) -> CommandReply:
+        """Let fusion take a step; an answer that was lost on its way is in the store.
+
+        Raises:
+            UnansweredError: It did not answer.
+        """
+        try:
+            return await self.steps.take(command)
+        except UnansweredError:
+            with suppress(RefusedError):
+                deed = await self.ask(lambda store: store.deed(command.message_id))
+                if deed is not None:
+                    now = await self.ask(lambda store: store.incident(command.incident_id))
+                    return CommandReply(deed=deed, incident=now)
+            raise
+
+    async def ask(self, question: Callable[[ReadStore], _T]) -> _T:
+        """Ask the store, in a thread of its own.
+
+        Raises:
+            RefusedError: It does not answer, or fusion has not made it yet.
+        """
+        return await asyncio.to_thread(lambda: question(self._opened()))
 
     def complaints(self) -> list[str]:
         """Return why the picture may not be live; empty when all is well."""
@@ -208,13 +259,16 @@ class Feed:
 
     def _ask_store(self) -> tuple[Sequence[Alert], Sequence[Incident]]:
         """Ask what changed; alerts too, in case one was missed on MQTT. Blocks."""
-        if self._store is None:
-            self._store = self._open_store()
-        sector = self.picture.sector_id
-        last, incidents = self._store.incidents_changed_since(self._revision, sector=sector)
-        alerts = self._store.alerts(KEPT["alert"], sector=sector) if incidents else []
+        store, sector = self._opened(), self.picture.sector_id
+        last, incidents = store.incidents_changed_since(self._revision, sector=sector)
+        alerts = store.alerts(KEPT["alert"], sector=sector) if incidents else []
         self._revision = last  # only when both were read, else the next poll would miss them
         return alerts, incidents
+
+    def _opened(self) -> ReadStore:
+        if self._store is None:
+            self._store = self._open_store()
+        return self._store
 
     def _merge(self, alerts: Sequence[Alert], incidents: Sequence[Incident]) -> list[Change]:
         return [*self.picture.take_incidents(incidents), *self.picture.take_alerts(alerts)]

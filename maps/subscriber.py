@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.messages import ROOT, RefusedError
@@ -57,6 +57,12 @@ class Subscriber:
         """Disconnect and end the thread."""
         self._client.disconnect()
         self._client.loop_stop()
+
+    def send(self, topic: str, payload: bytes) -> bool:
+        """Send a message, QoS 1; False: the broker is away, and nothing will be sent."""
+        if not self.connected:
+            return False
+        return self._client.publish(topic, payload, qos=1).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _prepare(self, broker_url: str) -> paho.Client:
         address = urlsplit(broker_url)

@@ -1,0 +1,168 @@
+"""The HTTP interface to what people do: steps, what was done about an incident, what came of all.
+
+A step is taken by whoever can reach the server: until there is a log-in, that is this machine.
+"""
+
+import secrets
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header, HTTPException, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from edge.messages import (
+    MAPS,
+    Cause,
+    CommandMessage,
+    CommandReply,
+    InvalidMessageError,
+    Outcome,
+    RefusedError,
+    Result,
+    UtcTime,
+    Verb,
+    decode_as,
+    encode,
+)
+from fusion.tally import LAST_DAYS, tallies
+from maps.api import LiveFeed, ServedSector, json_response
+from maps.steps import UnansweredError
+
+router = APIRouter()
+
+_JSON: Final = "application/json"
+_DAY_S: Final = 86_400.0
+_STATUS: Final = {
+    Result.APPLIED: 200,
+    Result.UNKNOWN: 404,
+    Result.STALE: 409,
+    Result.ILLEGAL: 409,
+    Result.INVALID: 422,
+}
+
+IncidentId = Annotated[str, Path(min_length=1, max_length=128)]
+Instant = Annotated[str | None, Query(max_length=32, examples=["2026-03-14T17:00:00Z"])]
+
+
+class Step(BaseModel):
+    """What somebody does to an incident, and which version of it they saw."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    actor: str = Field(description="Who.")
+    role: str = Field(description="In which role.")
+    expected_version: int = Field(description="Of the incident as they saw it; 0 if it has none.")
+    reason: str = ""
+    outcome: Outcome | None = None
+    cause: Cause | None = None
+    assigned_to: str | None = Field(None, description="The unit that sees to it from now on.")
+    rescue: bool | None = Field(None, description="People are in danger or hurt.")
+    at: str | None = Field(None, description="When they did it (RFC 3339, UTC); default: now.")
+    message_id: str | None = Field(None, description="To send it again is to do it once.")
+
+
+def _described() -> dict[int | str, dict[str, Any]]:
+    schema = {"$ref": "#/components/schemas/Incident"}
+    whys = {
+        404: "There is no such incident.",
+        409: "Somebody else was first, or no such step leads on from its state.",
+        415: "The body is not JSON.",
+        503: "Fusion did not answer.",
+    }
+    said: dict[int | str, dict[str, Any]] = {200: {"content": {_JSON: {"schema": schema}}}}
+    return said | {status: {"description": why} for status, why in whys.items()}
+
+
+@router.post(
+    "/api/v1/incidents/{incident_id}/{verb}", responses=_described(), response_class=Response
+)
+async def take_step(
+    incident_id: IncidentId,
+    verb: Verb,
+    step: Step,
+    feed: LiveFeed,
+    content_type: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Response:
+    """Take a step with an incident; the answer is the incident as it stands then."""
+    # Another site's page can make a browser send anything but JSON without asking first.
+    if content_type.partition(";")[0].strip().lower() != _JSON:
+        raise HTTPException(415, f"the body must be {_JSON}, not {content_type!r}")
+    try:
+        command = _command(incident_id, verb, step, sector=feed.picture.sector_id, at=feed.clock())
+    except InvalidMessageError as error:
+        raise HTTPException(422, str(error)) from error
+    try:
+        reply = await feed.step(command)
+    except UnansweredError as error:
+        raise HTTPException(503, str(error)) from error
+    return _told(reply)
+
+
+@router.get("/api/v1/incidents/{incident_id}/deeds", response_class=Response)
+async def deeds(incident_id: IncidentId, feed: LiveFeed) -> Response:
+    """Every command about an incident, those that were refused too, in order."""
+    try:
+        found = await feed.ask(lambda store: store.deeds(incident_id))
+    except RefusedError as error:
+        raise HTTPException(503, str(error)) from error
+    return json_response(found)
+
+
+@router.get("/api/v1/tally", response_class=Response)
+async def tally(
+    feed: LiveFeed,
+    sector: ServedSector,
+    since: Instant = None,
+    until: Instant = None,
+    *,
+    simulated: bool = False,
+) -> Response:
+    """What came of the alerts of the last 30 days, or of another time: precision and nuisance."""
+    try:
+        end = feed.clock() if until is None else UtcTime.parse(until)
+        begin = end.after(-LAST_DAYS * _DAY_S) if since is None else UtcTime.parse(since)
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error
+    if begin >= end:
+        raise HTTPException(422, f"since {begin.rfc3339()} is not before until {end.rfc3339()}")
+    try:
+        found = await feed.ask(lambda store: store.incidents_opened(begin, end, sector=sector.id))
+    except RefusedError as error:
+        raise HTTPException(503, str(error)) from error
+    return json_response(
+        tallies(
+            found,
+            since=begin,
+            until=end,
+            timezone=sector.timezone,
+            border_km=sector.border.length_m / 1000.0,
+            simulated=simulated,
+        )
+    )
+
+
+def _command(
+    incident_id: str, verb: Verb, step: Step, *, sector: str, at: UtcTime
+) -> CommandMessage:
+    """Write the command; the wire's own checks say what is wrong with it.
+
+    Raises:
+        InvalidMessageError: A field is none of its kind.
+    """
+    said = {
+        "v": 1,
+        "device_id": MAPS,
+        "sector": sector,
+        "incident_id": incident_id,
+        "verb": verb,
+        **step.model_dump(exclude_none=True),
+    }
+    said.setdefault("message_id", secrets.token_hex(16))
+    said.setdefault("at", at)
+    return decode_as(encode(said), CommandMessage)
+
+
+def _told(reply: CommandReply) -> Response:
+    deed = reply.deed
+    if deed.result is not Result.APPLIED or reply.incident is None:
+        raise HTTPException(_STATUS[deed.result], deed.why)
+    return json_response(reply.incident)

@@ -1,0 +1,318 @@
+"""Steps over HTTP: taken once, refused with a sentence, answered by fusion itself."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+
+from edge.messages import (
+    CommandMessage,
+    CommandReply,
+    Deed,
+    DetectionsMessage,
+    Incident,
+    Result,
+    UtcTime,
+    decode,
+    decode_as,
+    encode,
+)
+from fusion.events import AlertIssued, CommandAnswered, IncidentChanged
+from fusion.ingest import serve
+from fusion.rulebook import Rules
+from fusion.store import Store
+from fusion.workflow import Workflow
+from maps import assets, steps
+from maps.app import create_app
+from maps.feed import Feed
+
+LAN = {"actor": "Lan", "role": "truc-ban", "expected_version": 0}
+
+
+class Fusion:
+    """The workflow alone, behind the feed, without a broker between."""
+
+    def __init__(self, feed: Feed, say, now: UtcTime) -> None:
+        self._workflow, self._now = Workflow(Rules()), now
+        alert = say.alert()
+        self.incident_id = alert.incident_id
+        happened = [AlertIssued(alert), IncidentChanged(say.incident(alert))]
+        self.kept = list(self._workflow.overlay(happened, now.timestamp()))
+        self.answers = True
+        self._feed = feed
+        feed.steps._send = self._take
+
+    def _take(self, topic: str, payload: bytes) -> bool:
+        command = decode(topic, payload)
+        assert isinstance(command, CommandMessage)
+        events = self._workflow.apply(command, self._now)
+        self.kept += events
+        if self.answers:
+            self._feed.steps.hear(encode(events[-1].reply))
+        return True
+
+    # What the store would say.
+
+    def deed(self, message_id) -> Deed | None:
+        found = [one.reply.deed for one in self.kept if isinstance(one, CommandAnswered)]
+        return next((one for one in found if one.message_id == message_id), None)
+
+    def deeds(self, incident_id) -> list[Deed]:
+        found = [one.reply.deed for one in self.kept if isinstance(one, CommandAnswered)]
+        return [one for one in found if one.incident_id == incident_id]
+
+    def incident(self, incident_id) -> Incident | None:
+        found = [one.incident for one in self.kept if isinstance(one, IncidentChanged)]
+        return next((one for one in found[::-1] if one.incident_id == incident_id), None)
+
+    def incidents_opened(self, _since, _until, *, sector) -> list[Incident]:
+        return [] if sector != "bien-thu" else [self.incident(self.incident_id)]
+
+
+@pytest.fixture
+def fusion(feed, say, noon) -> Fusion:
+    found = Fusion(feed, say, noon)
+    feed._open_store = lambda: found
+    return found
+
+
+@pytest.fixture
+def ask(sector, feed) -> Callable[..., httpx.Response]:
+    assets.bring()
+    app = create_app(sector=sector, feed=feed)
+
+    def once(method: str, path: str, **options: object) -> httpx.Response:
+        async def request() -> httpx.Response:
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://localhost"
+            ) as client:
+                return await client.request(method, f"/api/v1/{path}", **options)
+
+        return asyncio.run(request())
+
+    return once
+
+
+def test_a_step_is_answered_with_the_incident_as_it_stands_then(ask, fusion) -> None:
+    answer = ask("POST", f"incidents/{fusion.incident_id}/acknowledge", json=LAN)
+    assert answer.status_code == 200
+    incident = answer.json()
+    assert (incident["state"], incident["version"]) == ("acknowledged", 1)
+    assert incident["acted_by"] == "Lan"
+    (deed,) = ask("GET", f"incidents/{fusion.incident_id}/deeds").json()
+    assert (deed["verb"], deed["result"], deed["role"]) == ("acknowledge", "applied", "truc-ban")
+
+
+@pytest.mark.parametrize(
+    ("verb", "said", "status", "why"),
+    [
+        ("acknowledge", {"expected_version": 3}, 409, "is new at version 0, not 3"),
+        ("resolve", {"outcome": "thoat"}, 409, "resolve is none of acknowledge, note"),
+        ("note", {}, 422, "note must say its reason"),
+        ("acknowledge", {"actor": ""}, 422, "$.actor"),
+        ("acknowledge", {"expected_version": -1}, 422, "$.expected_version"),
+        ("acknowledge", {"at": "yesterday"}, 422, "yesterday"),
+        ("acknowledge", {"at": "2026-03-14T13:00:00Z"}, 422, "lies in the future"),
+        ("acknowledge", {"assigned_to": "A B"}, 422, "$.assigned_to"),
+    ],
+)
+def test_what_is_refused_is_told_in_one_sentence(ask, fusion, verb, said, status, why) -> None:
+    answer = ask("POST", f"incidents/{fusion.incident_id}/{verb}", json=LAN | said)
+    assert answer.status_code == status
+    assert why in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [("arrest", LAN), ("note", LAN | {"x": 1}), ("note", {"actor": "Lan"}), ("note", [])],
+)
+def test_a_step_of_another_shape_is_refused_before_fusion_hears_of_it(
+    ask, fusion, verb, body
+) -> None:
+    before = list(fusion.kept)
+    assert ask("POST", f"incidents/{fusion.incident_id}/{verb}", json=body).status_code == 422
+    assert fusion.kept == before
+
+
+def test_an_incident_that_there_is_not_is_not_found(ask, fusion) -> None:
+    answer = ask("POST", "incidents/nothing/acknowledge", json=LAN)
+    assert (answer.status_code, "no incident nothing" in answer.text) == (404, True)
+    assert fusion.deeds("nothing")[0].result is Result.UNKNOWN
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_another_sites_page_cannot_take_a_step(ask, fusion, kind) -> None:
+    headers = {"content-type": kind} if kind else {}
+    content = encode(LAN)
+    path = f"incidents/{fusion.incident_id}/acknowledge"
+    assert ask("POST", path, content=content, headers=headers).status_code in {415, 422}
+    assert fusion.deeds(fusion.incident_id) == []
+
+
+def test_without_a_broker_nothing_is_done_and_that_is_said(ask, feed, fusion) -> None:
+    feed.steps._send = lambda *_: False
+    answer = ask("POST", f"incidents/{fusion.incident_id}/acknowledge", json=LAN)
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "the broker is not connected: nothing was done"
+
+
+def test_an_answer_that_was_lost_on_its_way_is_in_the_store(
+    ask, feed, fusion, monkeypatch
+) -> None:
+    fusion.answers = False
+    monkeypatch.setattr(steps.Steps.take, "__kwdefaults__", {"within_s": 0.05})
+    answer = ask("POST", f"incidents/{fusion.incident_id}/acknowledge", json=LAN)
+    assert (answer.status_code, answer.json()["state"]) == (200, "acknowledged")
+    feed.steps._send = lambda *_: True  # fusion is away
+    again = ask(
+        "POST", f"incidents/{fusion.incident_id}/assess", json=LAN | {"message_id": "again-1"}
+    )
+    assert again.status_code == 503
+    assert "send it again with the message_id 'again-1'" in again.json()["detail"]
+
+
+def test_a_step_that_is_sent_again_is_taken_once(ask, fusion) -> None:
+    path = f"incidents/{fusion.incident_id}/acknowledge"
+    first, again = (ask("POST", path, json=LAN | {"message_id": "one"}) for _ in range(2))
+    assert first.status_code == again.status_code == 200
+    assert first.json() == again.json()
+    assert first.json()["version"] == 1
+
+
+@pytest.mark.usefixtures("fusion")
+def test_the_tally_is_served_for_a_time_that_is_one(ask) -> None:
+    found = ask("GET", "tally").json()
+    assert (found[0]["by"], found[0]["incidents"], found[0]["days"]) == ("all", 1, 30.0)
+    assert found[0]["unwanted_per_day_high"] == pytest.approx(0.0999, abs=1e-4)
+    assert ask("GET", "tally?since=2026-03-01T00:00:00Z").json()[0]["days"] == 13.5
+    refused = ask("GET", "tally?since=2026-03-15T00:00:00Z")
+    assert (refused.status_code, "is not before" in refused.text) == (422, True)
+    assert ask("GET", "tally?until=today").status_code == 422
+
+
+# -- through a real broker -------------------------------------------------------------------
+
+
+@pytest.fixture
+def running_fusion(nats_broker, sector, tmp_path: Path) -> Iterator[str]:
+    """Fusion as it runs, on a store of its own; the store's address."""
+    stop, store_url = threading.Event(), f"sqlite:///{tmp_path / 'tuanbien.db'}"
+    thread = threading.Thread(
+        target=partial(
+            serve,
+            sector,
+            broker_url=nats_broker,
+            store_url=store_url,
+            journal_dir=tmp_path / "journal",
+            clock=UtcTime.read_clock,
+            stop=stop,
+        )
+    )
+    thread.start()
+    yield store_url
+    stop.set()
+    thread.join(15)
+    assert not thread.is_alive()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20.0):
+        while not holds():  # noqa: ASYNC110 - what another thread does sets no event here
+            await asyncio.sleep(0.02)
+
+
+def crossing(begin: UtcTime) -> Iterator[DetectionsMessage]:
+    """Somebody walks over the line, from south to north."""
+    for step in range(40):
+        raw = {
+            "v": 1,
+            "message_id": f"walk-{step}",
+            "device_id": "cam-01",
+            "sector": "bien-thu",
+            "captured_at": begin.after(step / 2),
+            "sensor": {"kind": "camera", "lat": 1.199, "lon": -12.3008},
+            "detections": [
+                {
+                    "label": "person",
+                    "confidence": 0.9,
+                    "bbox": [0.4, 0.4, 0.5, 0.6],
+                    "lat": 1.2 + (step - 20.0) / 110_574.0,
+                    "lon": -12.3008,
+                    "cov_m2": [0.25, 0.0, 0.25],
+                }
+            ],
+        }
+        yield decode_as(encode(raw), DetectionsMessage)
+
+
+@pytest.mark.slow
+def test_two_people_at_two_maps_and_one_of_them_is_first(
+    nats_broker, running_fusion, sector
+) -> None:
+    assets.bring()
+
+    async def at_maps() -> list[httpx.Response]:
+        feeds = [
+            Feed(
+                "bien-thu",
+                broker_url=nats_broker,
+                open_store=partial(Store.open, running_fusion),
+                clock=UtcTime.read_clock,
+                run_id=f"run{number}",
+            )
+            for number in (1, 2)
+        ]
+        async with feeds[0].running(), feeds[1].running():
+            await until(lambda: feeds[0].beat()["fusion_online"])
+            for message in crossing(UtcTime.read_clock(offset_s=-60)):
+                feeds[0].steps._send("tuanbien/v1/bien-thu/cam-01/detections", encode(message))
+            await until(lambda: all(one.picture.incidents() for one in feeds))
+            (incident,) = feeds[0].picture.incidents()
+            path = f"http://localhost/api/v1/incidents/{incident.incident_id}"
+            clients = [
+                httpx.AsyncClient(
+                    transport=httpx.ASGITransport(create_app(sector=sector, feed=one))
+                )
+                for one in feeds
+            ]
+            both = await asyncio.gather(
+                *(
+                    client.post(f"{path}/acknowledge", json=LAN | {"actor": actor})
+                    for client, actor in zip(clients, ("Lan", "Minh"), strict=True)
+                )
+            )
+            done = (await clients[0].get(f"{path}/deeds")).json()
+            for client in clients:
+                await client.aclose()
+            return [*both, done]
+
+    one, other, done = asyncio.run(at_maps())
+    taken, refused = sorted((one, other), key=lambda answer: answer.status_code)
+    assert (taken.status_code, refused.status_code) == (200, 409)
+    faster = taken.json()["acted_by"]
+    assert f"the last step was {faster}'s" in refused.json()["detail"]
+    assert [deed["result"] for deed in done] == ["applied", "stale"]
+
+
+def test_an_answer_to_somebody_else_is_left_alone(feed, fusion) -> None:
+    deed = fusion._workflow.apply(
+        decode_as(
+            encode(
+                LAN
+                | {"v": 1, "message_id": "m", "device_id": "maps", "sector": "bien-thu"}
+                | {"at": UtcTime.parse("2026-03-14T12:00:00Z"), "incident_id": "x", "verb": "note"}
+            ),
+            CommandMessage,
+        ),
+        fusion._now,
+    )[-1].reply
+    feed.take("tuanbien/v1/bien-thu/fusion/replies", encode(deed))
+    assert feed.rejected == 0
+    feed.take("tuanbien/v1/bien-thu/fusion/replies", b"{}")
+    assert feed.rejected == 1
+    assert decode_as(encode(deed), CommandReply) == deed
