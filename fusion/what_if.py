@@ -100,11 +100,12 @@ def counted(before: Run, after: Run, changes: Sequence[Change]) -> dict[str, Any
         **{word: _count(changes, word) for word in _WORDS},
         "removed_outcomes": _outcomes(changes, "removed"),
         "added_outcomes": _outcomes(changes, "added"),
+        "changed_fields": _fields(changes),
     }
 
 
 def table(before: Run, after: Run, changes: Sequence[Change]) -> str:
-    """Lay it out for people: a row a kind, and a sentence each for what goes and what comes."""
+    """Lay it out for people: a row a kind, and a sentence each for what goes, comes, changes."""
     rows: list[tuple[str, ...]] = [("kind", "before", "after", *_WORDS)]
     for kind in AlertKind:
         of_kind = [one for one in changes if one.kind is kind]
@@ -116,12 +117,16 @@ def table(before: Run, after: Run, changes: Sequence[Change]) -> str:
         if any(numbers):
             rows.append((kind.value, *map(str, numbers)))
     lines = ["".join(f"{cell:<12}" for cell in row).rstrip() for row in rows]
-    verbs: tuple[tuple[str, _Word], ...] = (("removes", "removed"), ("adds", "added"))
-    for verb, word in verbs:
-        if number := _count(changes, word):
-            told = (f"{n} {outcome}" for outcome, n in _outcomes(changes, word).items())
+    sentences = (
+        ("removes", _count(changes, "removed"), _outcomes(changes, "removed")),
+        ("adds", _count(changes, "added"), _outcomes(changes, "added")),
+        ("changes", _count(changes, "changed"), _fields(changes)),
+    )
+    for verb, number, told in sentences:
+        if number:
             alerts = "alert" if number == 1 else "alerts"
-            lines.append(f"{verb} {number} {alerts}: {', '.join(told)}")
+            counts = ", ".join(f"{n} {what}" for what, n in told.items())
+            lines.append(f"{verb} {number} {alerts}: {counts}")
     return "\n".join(lines)
 
 
@@ -212,6 +217,15 @@ def _count(changes: Sequence[Change], word: _Word) -> int:
 
 
 def _outcomes(changes: Sequence[Change], word: _Word) -> dict[str, int]:
-    """Count what came of those that go or come, the most frequent first."""
-    told = Counter(one.outcome or _UNKNOWN for one in changes if one.change == word)
-    return dict(sorted(told.items(), key=lambda pair: (-pair[1], pair[0])))
+    """Count what came of those that go or come."""
+    return _ranked(Counter(one.outcome or _UNKNOWN for one in changes if one.change == word))
+
+
+def _fields(changes: Sequence[Change]) -> dict[str, int]:
+    """Count what differs of those that stay."""
+    return _ranked(Counter(name for one in changes for name in one.after or ()))
+
+
+def _ranked(counts: Counter[str]) -> dict[str, int]:
+    """Return counts, the highest first."""
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))

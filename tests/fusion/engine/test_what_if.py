@@ -108,10 +108,13 @@ def test_another_time_place_kind_or_direction_is_another_matter(other) -> None:
 def test_of_an_alert_that_stays_it_is_told_what_changes() -> None:
     was = alert("a")
     now = replace(was, severity=Severity.MEDIUM, probability=0.985, grouped_with="alr-x")
-    (change,) = compare(run_of(was), run_of(now), FRAME)
+    before, after = run_of(was), run_of(now)
+    (change,) = compare(before, after, FRAME)
     assert change.change == "changed"
     assert change.before == {"severity": "high", "probability": 0.99, "sounds": True}
     assert change.after == {"severity": "medium", "probability": 0.985, "sounds": False}
+    last = table(before, after, [change]).splitlines()[-1]
+    assert last == "changes 1 alert: 1 probability, 1 severity, 1 sounds"
 
 
 def test_what_goes_is_told_with_what_came_of_it() -> None:
