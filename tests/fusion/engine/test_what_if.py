@@ -137,12 +137,14 @@ def test_what_goes_is_told_with_what_came_of_it() -> None:
     ]
 
 
-def replayed(capsys, out: Path, rules: str, *more: str) -> tuple[int, str, str]:
+def replayed(
+    capsys, out: Path, rules: str, *more: str, recording: Path = GOLDEN / "messages.jsonl"
+) -> tuple[int, str, str]:
     out.parent.mkdir(exist_ok=True)
     file = out.with_suffix(".toml")
     file.write_text(rules)
     status = main([
-        "fusion", "replay", str(GOLDEN / "sector.toml"), str(GOLDEN / "messages.jsonl"),
+        "fusion", "replay", str(GOLDEN / "sector.toml"), str(recording),
         "--out", str(out), "--rules", str(file), *more,
     ])  # fmt: skip
     said = capsys.readouterr()
@@ -169,6 +171,32 @@ def test_a_rules_file_is_held_against_the_sectors_own_rules(capsys, tmp_path) ->
     assert change["alert_id"] == expected["alert_id"]
     assert len((out / "own_rules" / "alerts.jsonl").read_text().splitlines()) == 1
     assert (out / "alerts.jsonl").read_text() == ""
+
+
+def test_commands_in_the_recording_tell_what_came_of_it(capsys, tmp_path) -> None:
+    messages = (GOLDEN / "messages.jsonl").read_text()
+    at = json.loads(messages.splitlines()[-1])["received_at"]
+    alert_line = json.loads((GOLDEN / "expected" / "alerts.jsonl").read_text())
+    steps = ["acknowledge", "assess", "dismiss"]
+    commands = [
+        {
+            "received_at": at,
+            "topic": "tuanbien/v1/ha-giang/maps/commands",
+            "payload": {
+                "v": 1, "message_id": f"step-{version}", "sector": "ha-giang",
+                "device_id": "maps", "at": at, "incident_id": alert_line["incident_id"],
+                "verb": verb, "actor": "an", "role": "duty_officer", "expected_version": version,
+                **({"cause": "dong_vat"} if verb == "dismiss" else {}),
+            },
+        }
+        for version, verb in enumerate(steps)
+    ]  # fmt: skip
+    recording = tmp_path / "messages.jsonl"
+    recording.write_text(messages + "".join(json.dumps(one) + "\n" for one in commands))
+    rules = "[rules.crossing]\nmin_detections = 1000\n"
+    status, said, _ = replayed(capsys, tmp_path / "out", rules, recording=recording)
+    assert status == 0
+    assert json.loads(said)["what_if"]["removed_outcomes"] == {"dong_vat": 1}
 
 
 def test_rules_that_change_nothing_say_so(capsys, tmp_path) -> None:
