@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.messages import CommandMessage, Outcome, Result, UtcTime, Verb, decode_as, encode
+from edge.command import main
+from edge.messages import Cause, CommandMessage, Outcome, Result, UtcTime, Verb, decode_as, encode
 
 pytest.importorskip("fusion.store")
 from fusion.journal import Journal
@@ -210,3 +211,27 @@ def test_a_command_of_somebody_else_than_a_map_is_refused_and_counted(live) -> N
     (refused,) = batch.rejections
     assert "$.device_id" in refused.reason
     assert batch.accepted == []
+
+
+def test_the_tally_counts_what_people_said(live, walk, sector_file, tmp_path, capsys) -> None:
+    life = live()
+    incident_id = life.cross(walk)
+    for version, verb in enumerate((Verb.ACKNOWLEDGE, Verb.ASSESS, Verb.DISMISS)):
+        cause = Cause.NGUOI_DIA_PHUONG if verb is Verb.DISMISS else None
+        life.take(command(incident_id, verb, version, life.now, cause=cause))
+    life.save()
+    store = ["--store", f"sqlite:///{tmp_path}/store.db"]
+    time = ["--since", "2026-03-10T00:00:00Z", "--until", "2026-03-15T00:00:00Z"]
+    assert main(["fusion", "tally", str(sector_file), *store, *time]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["by"], one["name"], one["nuisance"]) for one in lines] == [
+        ("all", "", 1),
+        ("kind", "crossing", 1),
+        ("device", "cam-01", 1),
+        ("day", "2026-03-14", 1),
+    ]
+    assert lines[0]["unwanted_per_day_high"] == pytest.approx(4.744 / 5, abs=1e-3)
+    assert main(["fusion", "tally", str(sector_file), *store, *time[:2], "--until", time[1]]) == 1
+    assert "is not before --until" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["fusion", "tally", str(sector_file), "--since", "yesterday"])
