@@ -140,7 +140,7 @@ def judged(
         at=command.captured_at,
         received_at=received_at,
         reason=command.reason,
-        outcome=command.outcome or _outcome_of_dismissal(command),
+        outcome=command.outcome,
         cause=command.cause,
         assigned_to=command.assigned_to,
         rescue=command.rescue,
@@ -162,7 +162,8 @@ def judged(
     if result is not Result.APPLIED:
         return replace(deed, result=result, why=why, **as_it_stands)
     as_it_stands |= {"state": STEPS[command.verb][state].value, "version": work.version + 1}
-    return replace(deed, result=result, why="", **as_it_stands)
+    outcome = command.outcome or _implied(command, incident)
+    return replace(deed, result=result, why="", outcome=outcome, **as_it_stands)
 
 
 def _refusal(command: CommandMessage, incident: Incident, work: Work) -> tuple[Result, str]:
@@ -201,8 +202,13 @@ def _lacks(command: CommandMessage, incident: Incident) -> str:
     return ""
 
 
-def _outcome_of_dismissal(command: CommandMessage) -> Outcome | None:
-    """Return the outcome of what is dismissed without one: it was what set the alert off."""
+def _implied(command: CommandMessage, incident: Incident) -> Outcome | None:
+    """Return the outcome of a step that says none.
+
+    What is dismissed was what set the alert off; what is closed keeps the one that it has.
+    """
     if command.verb is Verb.DISMISS and command.cause is not None:
         return Outcome(command.cause.value)
+    if command.verb is Verb.CLOSE and isinstance(incident.outcome, Outcome):
+        return incident.outcome
     return None

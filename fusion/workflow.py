@@ -44,7 +44,9 @@ class Workflow:
     def __init__(self, rules: Rules) -> None:
         """Begin with none."""
         self._rules = rules
-        self._told: dict[str, Incident] = {}  # as the evidence has it, by incident
+        # By incident: as the evidence has it, and the alert that it came with.
+        self._told: dict[str, Incident] = {}
+        self._alert: dict[str, str] = {}
         # By alert: who stands for it now, what was done, since when it is known, what waits.
         self._holder: dict[str, str] = {}
         self._work: dict[str, Work] = {}
@@ -64,7 +66,7 @@ class Workflow:
         incident = self._told.get(command.incident_id)
         deed = self._deeds.get(command.message_id)
         if deed is None:
-            alert_id = "" if incident is None else _alert_of(incident)
+            alert_id = self._alert.get(command.incident_id, "")
             work = self._work.get(alert_id, _UNTOUCHED)
             deed = judged(
                 command,
@@ -94,7 +96,8 @@ class Workflow:
                 said += self._heard(event.incident, at_s)
                 continue
             if isinstance(event, AlertIssued):
-                self._raised_s[event.alert.alert_id] = event.alert.issued_at.timestamp()
+                alert_id = self._alert.setdefault(event.alert.incident_id, event.alert.alert_id)
+                self._raised_s.setdefault(alert_id, event.alert.issued_at.timestamp())
             said.append(event)
         return said
 
@@ -121,20 +124,21 @@ class Workflow:
             incidents: As people saw them last, oldest first.
             deeds: What was done about them, in order.
         """
-        alerts = {incident.incident_id: _alert_of(incident) for incident in incidents}
+        alerts = {incident.incident_id: incident.alert_ids[0] for incident in incidents}
         for deed in deeds:
             self._keep(deed)
             alert_id = alerts.get(deed.incident_id)
             if alert_id is not None and deed.result is Result.APPLIED:
                 self._work[alert_id] = worked(self._work.get(alert_id, _UNTOUCHED), deed)
         for incident in incidents:
-            work = self._work.get(_alert_of(incident), _UNTOUCHED)
+            work = self._work.get(alerts[incident.incident_id], _UNTOUCHED)
             self._heard(_bare(incident, work), incident.updated_at.timestamp())
 
     def _heard(self, incident: Incident, at_s: float) -> list[Event]:
         """Take in what the evidence says of an incident; return what people are to see."""
-        name, alert_id = incident.incident_id, _alert_of(incident)
+        name = incident.incident_id
         self._told[name] = incident
+        alert_id = self._alert.setdefault(name, incident.alert_ids[0])
         before = self._holder.setdefault(alert_id, name)
         self._raised_s.setdefault(alert_id, at_s)
         if incident.state != State.WITHDRAWN:
@@ -148,7 +152,7 @@ class Workflow:
 
     def _seen(self, incident: Incident) -> Incident:
         """Return an incident as people see it."""
-        alert_id = _alert_of(incident)
+        alert_id = self._alert[incident.incident_id]
         work, holder = self._work.get(alert_id), self._holder[alert_id]
         if holder != incident.incident_id:
             return incident if work is None else replace(incident, continued_as=holder)
@@ -207,22 +211,18 @@ class Workflow:
         """Let go of the oldest incidents, those that people are at last."""
         if len(self._told) <= KEPT:
             return
-        for gone in sorted(self._told.values(), key=self._worth)[:_SHED]:
-            del self._told[gone.incident_id]
-            alert_id = _alert_of(gone)
-            if self._holder.get(alert_id) == gone.incident_id:
-                for book in (self._holder, self._work, self._raised_s, self._overdue, self._due_s):
-                    book.pop(alert_id, None)
+        gone = set(sorted(self._holder, key=self._worth)[:_SHED])
+        self._alert = {name: one for name, one in self._alert.items() if one not in gone}
+        self._told = {name: one for name, one in self._told.items() if name in self._alert}
+        for book in (self._holder, self._work, self._raised_s, self._overdue, self._due_s):
+            for alert_id in gone:
+                book.pop(alert_id, None)
         self._next_due_s = min(self._due_s.values(), default=math.inf)
 
-    def _worth(self, incident: Incident) -> tuple[bool, UtcTime, str]:
-        state = self._work.get(_alert_of(incident), _UNTOUCHED).state
-        return state is not None and state not in ENDED, incident.opened_at, incident.incident_id
-
-
-def _alert_of(incident: Incident) -> str:
-    """Return the alert that an incident stands for: whatever is told has one."""
-    return incident.alert_ids[0]
+    def _worth(self, alert_id: str) -> tuple[bool, UtcTime, str]:
+        state = self._work.get(alert_id, _UNTOUCHED).state
+        opened_at = self._told[self._holder[alert_id]].opened_at
+        return state is not None and state not in ENDED, opened_at, alert_id
 
 
 def _by_itself(incident: Incident) -> Incident:

@@ -377,13 +377,22 @@ def test_work_goes_with_the_alert_to_the_incident_that_late_data_make_of_it(post
     assert (back.incident_id, back.state, back.version) == ("inc-a", "assessing", 2)
 
 
+def test_an_incident_keeps_its_work_though_it_is_told_with_another_alert(post) -> None:
+    """As after a restart that reads less of the journal than the first life had seen."""
+    post.do("acknowledge")
+    (seen,) = post.hear(AlertIssued(alert("z")), IncidentChanged(incident(alert_name="z")))
+    assert (seen.state, seen.alert_ids) == ("acknowledged", ("alr-z",))
+
+
 def test_an_approach_that_turned_back_was_ended_by_the_system_until_somebody_reopens_it() -> None:
     post = Post()
     (seen,) = post.told(state="no_threat", kind=AlertKind.APPROACH, ended_at=NOON.after(9))
     assert (seen.acted_by, seen.outcome, seen.version) == ("system", Outcome.QUAY_LAI, UNSET)
     assert seen.acted_at == NOON.after(9)
+    assert post.do("close").state == "closed"
+    assert (post.seen["inc-a"].acted_by, post.seen["inc-a"].outcome) == ("Lan", Outcome.QUAY_LAI)
     assert post.do("reopen").state == "reopened"
-    assert (post.seen["inc-a"].acted_by, post.seen["inc-a"].outcome) == ("Lan", UNSET)
+    assert post.seen["inc-a"].outcome is UNSET
 
 
 # -- too long --------------------------------------------------------------------------------
@@ -452,6 +461,37 @@ def test_of_very_many_incidents_those_that_people_are_at_are_kept(monkeypatch) -
     assert post.do("acknowledge", "29").result is Result.APPLIED
     assert len(post.workflow._told) <= 10
     assert post.workflow._holder.keys() == post.workflow._raised_s.keys()
+
+
+@given(st.data())
+def test_whatever_the_evidence_says_and_people_do_every_incident_can_be_seen(data) -> None:
+    post, alerts, standing = Post(), {}, {}
+    names, verbs = st.sampled_from("abcd"), st.sampled_from(list(Verb))
+    for _ in range(data.draw(st.integers(1, 25))):
+        name = data.draw(names)
+        match data.draw(st.sampled_from(["told", "withdrawn", "do", "pass"])):
+            case "told":
+                # An alert stands for one incident at a time, as the telling has it.
+                of = alerts.setdefault(name, data.draw(st.sampled_from("ab")))
+                before = standing.get(of, name)
+                if before != name:
+                    post.hear(IncidentChanged(incident(before, alert_name=of, state="withdrawn")))
+                standing[of] = name
+                post.hear(IncidentChanged(incident(name, alert_name=of)))
+            case "withdrawn" if name in alerts:
+                of = alerts[name]
+                post.hear(IncidentChanged(incident(name, alert_name=of, state="withdrawn")))
+            case "do":
+                post.do(data.draw(verbs), name, version=data.draw(st.integers(0, 3)))
+            case "pass":
+                post.pass_to((post.now.seconds_since(NOON)) + 400.0)
+        for one in post.workflow._told.values():
+            assert State(post.workflow._seen(one).state)
+    other = Post()
+    other.workflow.remember(list(post.seen.values()), list(post.workflow._deeds.values()))
+    for name in post.seen:
+        one, twin = (life.workflow._seen(life.workflow._told[name]) for life in (post, other))
+        assert (one.state, one.version) == (twin.state, twin.version)
 
 
 def test_another_life_goes_on_with_what_was_kept_of_this_one(post) -> None:
