@@ -22,6 +22,7 @@ from fusion.situation.groups import company
 from fusion.situation.patrols import Bond, Unit, UnitFix, bond, is_near, met
 from fusion.situation.places import open_crossing_point
 from fusion.situation.stages import said
+from fusion.snapshot import dumped, loaded
 from fusion.tracking.fixes import Look
 from fusion.tracking.lines import Written
 from fusion.tracking.motion import Motion
@@ -59,6 +60,34 @@ class Core:
         """Return an independent copy that shares all values. `wake` it before use."""
         twin = self._with(self.tracker.copy(), dict(self.cases), self._trodden)
         twin.notices = dict(self.notices)
+        return twin
+
+    def content(self) -> bytes:
+        """Return all that is in it; `filled` brings it back."""
+        tracker = self.tracker
+        return dumped(
+            (
+                (tracker.tracks, tracker.offsets, tracker.waiting, tracker.gone),
+                (tracker.overlaps.since, tracker.overlaps.apart),
+                (self.units, self.cases, self.notices),
+                (self.revision, self._next_tick),
+            ),
+            self._sector,
+        )
+
+    def emptied(self) -> "Core":
+        """Return one of the same sector without anything in it."""
+        return Core(self._sector, self._trodden)
+
+    def filled(self, content: bytes) -> "Core":
+        """Return one of the same sector with a content. `wake` it before use."""
+        twin = Core(self._sector, self._trodden)
+        tracked, overlaps, about, stamps = loaded(content, self._sector)
+        tracker = twin.tracker
+        tracker.tracks, tracker.offsets, tracker.waiting, tracker.gone = tracked
+        tracker.overlaps.since, tracker.overlaps.apart = overlaps
+        twin.units, twin.cases, twin.notices = about
+        twin.revision, twin._next_tick = stamps
         return twin
 
     def part(

@@ -8,8 +8,9 @@ A message that comes late sends the core back to the beginning of a stretch (`fu
 """
 
 import math
+import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from fusion.core import Core
 from fusion.kept_lines import KeptLines
@@ -19,19 +20,70 @@ from fusion.tracking.lines import Written
 _STRETCH_S: Final = 1.0  # of event time
 # Old ones are joined: how old, and how long they are from then on. Whoever is late pays for it.
 _JOINED: Final[tuple[tuple[float, float], ...]] = ((10.0, 5.0), (60.0, 30.0), (300.0, 120.0))
-_PACKED_S: Final = 60.0  # older lines are packed
+_PACKED_S: Final = 60.0  # older ones are packed
+_CHANGES: Final = 8  # kept beside a packed core
+_FAST: Final = 1  # the level of compression
 
 
 class Stretch:
-    """A part of the way."""
+    """A part of the way, and the core as it was where it begins.
 
-    __slots__ = ("at_s", "core", "lines")
+    That core holds every message from before the instant, and none from it on. An old one is
+    packed: a thousand tracks take 5 MB as objects. What a re-run changes of it meanwhile is kept
+    beside it, until it is asked for.
+    """
+
+    __slots__ = ("_changes", "_core", "_packed", "at_s", "lines")
 
     def __init__(self, at_s: float, core: Core) -> None:
         """Begin one at an instant; the core is a copy of its own."""
         self.at_s = at_s
-        self.core = core  # holds every message from before the instant, and none from it on
+        self._core = core  # packed: an empty one
+        self._packed: bytes | None = None
+        self._changes: list[Change] = []
         self.lines = KeptLines()
+
+    def core(self) -> Core:
+        """Return the core as it was; not to be changed."""
+        if self._packed is None:
+            return self._core
+        core = self._core.filled(zlib.decompress(self._packed))
+        for change in self._changes:
+            core = change.made_in(core)
+        return core
+
+    def change(self, change: "Change") -> None:
+        """Let what a re-run found in a region take the place of what was there."""
+        if self._packed is None:
+            self._core = change.made_in(self._core)
+            return
+        self._changes.append(change)
+        if len(self._changes) > _CHANGES:
+            self._pack(self.core())
+
+    def pack(self) -> None:
+        """Take less room."""
+        self.lines.pack()
+        if self._packed is None:
+            self._pack(self._core)
+
+    def _pack(self, core: Core) -> None:
+        self._packed = zlib.compress(core.content(), _FAST)
+        self._core, self._changes = core.emptied(), []
+
+
+class Change(NamedTuple):
+    """What was run again of a region."""
+
+    region: frozenset[int] | None  # None: everywhere
+    anew: Core
+    devices: frozenset[str]  # that saw something there
+
+    def made_in(self, core: Core) -> Core:
+        """Return a core with it."""
+        if self.region is None:
+            return self.anew
+        return core.replaced(self.region, self.anew, self.devices)
 
 
 class Course:
@@ -87,7 +139,7 @@ class Course:
         start = self.stretches[first]
         del self.stretches[first + 1 :]
         start.lines = KeptLines()
-        self.core = start.core.copy()
+        self.core = start.core().copy()
         self.core.wake(start.at_s)
         self.done_s, self.next = start.at_s, arrivals.index_at(start.at_s)
         return void
@@ -103,14 +155,16 @@ class Course:
         kept: list[Stretch] = []
         slot: float | None = None
         for stretch in stretches:
-            if self.done_s - stretch.at_s > _PACKED_S:
-                stretch.lines.pack()
-            now = _slot(stretch.at_s, self.done_s - stretch.at_s)
+            age_s = self.done_s - stretch.at_s
+            now = _slot(stretch.at_s, age_s)
             if kept and now is not None and now == slot and stretch.at_s != pinned_s:
                 kept[-1].lines.join(stretch.lines)
             else:
                 kept.append(stretch)
             slot = now
+        for stretch in kept:
+            if self.done_s - stretch.at_s > _PACKED_S:
+                stretch.pack()  # those that were joined to one before it are gone
         self.stretches = kept
 
     def lines_in(self, first: int, region: frozenset[int] | None) -> Iterator[Written]:

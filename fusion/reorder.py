@@ -4,6 +4,7 @@ A message is known by its sender and its `message_id`; a copy (the sender's retr
 `sent_at`) is a duplicate. One whose event time lies before the horizon is late.
 """
 
+import math
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -108,7 +109,7 @@ class Arrivals:
     def __init__(self, rule: TimeRule) -> None:
         """Begin with none."""
         self._rule = rule
-        self._seen: dict[tuple[str, str], float] = {}
+        self._seen: dict[str, dict[str, float]] = {}  # since when, by sender and message
         self._swept_s = 0.0
         self._same: dict[object, Any] = {}  # of lately, each by itself
         self.log: list[Entry] = []
@@ -117,7 +118,7 @@ class Arrivals:
 
     def knows(self, message: AnyFieldMessage, *, sender: str) -> bool:
         """Tell whether a message is a copy of one that was remembered."""
-        return (sender, message.message_id) in self._seen
+        return message.message_id in self._seen.get(sender, ())
 
     def judge(
         self, message: AnyFieldMessage, *, sender: str, at_s: float | None, clock_s: float
@@ -125,14 +126,15 @@ class Arrivals:
         """Say what an arrival is that was captured at `at_s`, and remember a fresh one."""
         if abs(clock_s - self._swept_s) > _SWEEP_S:
             self._sweep(clock_s)
-        key = (self._same.setdefault(sender, sender), message.message_id)
-        if key in self._seen:
+        if self.knows(message, sender=sender):
             return Verdict.DUPLICATE
         if at_s is None or not isinstance(message, DetectionsMessage | PositionMessage):
             at_s = clock_s
         elif clock_s - at_s > self._rule.horizon_s:
             return Verdict.LATE
-        self._seen[key] = max(at_s, clock_s)
+        second = math.ceil(max(at_s, clock_s))  # the same for many: one object
+        seen = self._seen.setdefault(sender, {})
+        seen[message.message_id] = self._same.setdefault(second, float(second))
         return Verdict.FRESH
 
     def insert(self, entry: Entry) -> int:
@@ -190,7 +192,11 @@ class Arrivals:
     def _sweep(self, clock_s: float) -> None:
         # By the last sweep's clock at most: a clock that jumps ahead forgets nothing at once.
         oldest_s = min(clock_s, self._swept_s) - self._rule.horizon_s
-        self._seen = {key: at_s for key, at_s in self._seen.items() if at_s >= oldest_s}
+        kept = (
+            (sender, {name: at_s for name, at_s in seen.items() if at_s >= oldest_s})
+            for sender, seen in self._seen.items()
+        )
+        self._seen = {sender: seen for sender, seen in kept if seen}
         self._swept_s = clock_s
         self._same = {}
 

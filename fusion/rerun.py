@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Final
 
 from fusion.core import Core
-from fusion.course import Course, Stretch, just_before
+from fusion.course import Change, Course, Stretch, just_before
 from fusion.reorder import Arrivals, Entry
 from fusion.situation.patrols import NEAR_M
 from fusion.tracking.lines import Written
@@ -37,10 +37,11 @@ def touched(
         late: Event time of the earliest late message of each sender.
     """
     start = course.stretches[course.stretch_before(min(late.values()))]
-    back_s = start.core.looks_back_s
+    core = start.core()
+    back_s = core.looks_back_s
     seeds: set[int] = set()
     # Where a unit was before says something until its next fix, which may be the late one.
-    units = [unit for unit in start.core.units.values() if unit.unit_id in late]
+    units = [unit for unit in core.units.values() if unit.unit_id in late]
     fixes = [unit.fixes[-1] for unit in units]
     for entry in arrivals.log[arrivals.index_at(start.at_s - back_s) :]:
         since_s = late.get(entry.sender)
@@ -51,21 +52,23 @@ def touched(
             fixes.append(entry.unit_fix)
     for fix in fixes:
         seeds.update(cells_about(fix.at.x_m, fix.at.y_m, NEAR_M, NEAR_M))
-    return _linked(start, arrivals, trodden, seeds)
+    return _linked(start.at_s, core, arrivals, trodden, seeds)
 
 
-def _linked(start: Stretch, arrivals: Arrivals, trodden: Trodden, seeds: Iterable[int]) -> Region:
+def _linked(
+    at_s: float, core: Core, arrivals: Arrivals, trodden: Trodden, seeds: Iterable[int]
+) -> Region:
     """Return what hangs together with some cells, as far as is known now, from a stretch on.
 
     And from a little before: a track that waits for its device's next look has moved meanwhile.
     Whatever one device saw hangs together: what is learnt of the device counts for all of it.
     """
-    since_s = start.at_s - start.core.looks_back_s
+    since_s = at_s - core.looks_back_s
     seen: dict[str, set[int]] = {}
     for entry in arrivals.log[arrivals.index_at(since_s) :]:
         if entry.cells:
             seen.setdefault(entry.sender, set()).update(entry.cells)
-    ties = chain(start.core.ties(), map(frozenset, seen.values()))
+    ties = chain(core.ties(), map(frozenset, seen.values()))
     return trodden.region(seeds, since_s, ties)
 
 
@@ -80,12 +83,13 @@ class Rerun:
         self.next = arrivals.index_at(first.at_s)  # index in the log
         self._region = region
         self._fence = None if region is None else Fence(region)
+        self._first = first.core()  # as it was there
         if region is None:
-            self._core = first.core.copy()
+            self._core = self._first.copy()
         else:
-            self._core = first.core.part(region, inside=True, trodden=self._fence)
+            self._core = self._first.part(region, inside=True, trodden=self._fence)
         self._core.wake(first.at_s)
-        self._stretches = [Stretch(first.at_s, first.core)]
+        self._stretches = [Stretch(first.at_s, self._first)]
         self._devices: set[str] = set()  # that saw something in the region
 
     @property
@@ -101,9 +105,8 @@ class Rerun:
         if self._region is None or self._fence is None:
             return None
         self._fence.tell(trodden)
-        region = _linked(
-            self._stretches[0], arrivals, trodden, self._region.union(self._fence.cells)
-        )
+        cells = self._region.union(self._fence.cells)
+        region = _linked(self.began_s, self._first, arrivals, trodden, cells)
         if region == self._region:
             return None
         return Rerun(course, arrivals, self.began_s, region)
@@ -127,7 +130,8 @@ class Rerun:
 
     def put_in(self, course: Course) -> tuple[list[Written], list[Written]]:
         """Put what was run again in the place of what was; return the old lines and the new."""
-        region, first = self._region, course.stretch_before(self.began_s)
+        region, devices = self._region, frozenset(self._devices)
+        first = course.stretch_before(self.began_s)
         old = list(course.lines_in(first, region))
         left = {stretch.at_s: stretch for stretch in course.stretches[first:]}
         for stretch in left.values():
@@ -138,13 +142,10 @@ class Rerun:
             target = left.get(anew.at_s, target)
             target.lines.join(anew.lines)
             if target.at_s == anew.at_s > self.began_s:
-                target.core = self._replaced(target.core, anew.core)
-        course.core = self._replaced(course.core, self._core)
+                target.change(Change(region, anew.core(), devices))
+        course.core = Change(region, self._core, devices).made_in(course.core)
         course.core.wake(course.done_s)
         return old, [one for stretch in self._stretches for one in stretch.lines.within(None)]
-
-    def _replaced(self, core: Core, anew: Core) -> Core:
-        return anew if self._region is None else core.replaced(self._region, anew, self._devices)
 
     def _begin(self, at_s: float) -> None:
         self._write(self._core.advance(just_before(at_s)))

@@ -52,7 +52,7 @@ _OURS: Final = ("fusion.", "edge.messages")
 _BUILT_FROM: Final[dict[str, tuple[str, ...]]] = {
     "fusion.core.Core": ("_sector", "_trodden"),
     "fusion.course.Course": ("core",),
-    "fusion.course.Stretch": ("at_s", "core"),
+    "fusion.course.Stretch": ("at_s", "_core"),
     "fusion.engine.Engine": ("_sector",),
     "fusion.telling.Telling": ("_sector",),
     "fusion.tracking.merging.Overlaps": (),
