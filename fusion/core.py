@@ -15,7 +15,9 @@ from fusion.events import HeldBecause
 from fusion.incidents import JOIN_S, Case, Held, Walk, case_of, joined, opened
 from fusion.local_frame import Metres
 from fusion.notices import Notice, aged, became, begun, is_approach_of, notice_of, went_on
+from fusion.rulebook import CorroborationRule
 from fusion.sector import Sector
+from fusion.situation.corroboration import Witnesses, lacking
 from fusion.situation.crossing import Crossing, Sight, observe
 from fusion.situation.finding import Finding
 from fusion.situation.groups import company
@@ -34,6 +36,7 @@ TICK_S: Final = 0.5  # event time advances on this grid, whatever the clock does
 _MET_S: Final = 5.0  # a track not seen for longer is not compared with a unit's fix
 _UNIT_KEPT_S: Final = 600.0
 _CASE_KEPT_S: Final = 600.0  # beyond the horizon
+_JUDGED_ANEW: Final = frozenset({HeldBecause.OWN_FORCE, HeldBecause.UNCORROBORATED})
 _EXPLAINED_BY_PLACE: Final = frozenset({AlertKind.APPROACH, AlertKind.LOITERING})
 
 
@@ -54,6 +57,7 @@ class Core:
         self.case_kept_s = sector.rules.time.horizon_s + _CASE_KEPT_S
         # A look counts against the tracks that its device saw no longer ago.
         self.looks_back_s = RECENT_S + sector.rules.tracking.tentative_s + 2.0 * TICK_S
+        self._wants_agreement = self._rules.corroboration != CorroborationRule()
         self._unit_kept_s = max(_UNIT_KEPT_S, sector.rules.patrols.max_age_s)
 
     def copy(self) -> "Core":
@@ -209,6 +213,8 @@ class Core:
         self.tracker.keep(track)
         if crossing is not None and track.label in self._rules.crossing.labels:
             self._crossed(track, crossing, look.at_s)
+        if self._wants_agreement:
+            self._witnessed(track, look.at_s)
         for finding in findings:
             self._heed(track, finding, look.at_s)
 
@@ -224,6 +230,29 @@ class Core:
                 case = replace(case, follows=case.follows or notice.id)
         self._keep(case)
         self._judge(case, at_s)
+
+    def _witnessed(self, track: Track, at_s: float) -> None:
+        """Judge anew what too few had seen of a track: one more look of it came."""
+        for case in list(self.cases.values()):
+            if _is_uncorroborated(case) and track.id in case.tracks:
+                self._judge(case, at_s)
+        for notice in list(self.notices.values()):
+            if _is_uncorroborated(notice) and track.id in notice.tracks:
+                self._judge_notice(notice, at_s, None)
+
+    def _lacking(self, matter: Case | Notice, kind: AlertKind) -> Held | None:
+        """Return what holds a matter back that too few have seen."""
+        if not self._wants_agreement:
+            return None
+        here = [self.tracker.tracks[one] for one in matter.tracks if one in self.tracker.tracks]
+        seen = [sighting for track in here for sighting in track.sightings]
+        witnesses = Witnesses(
+            devices={*matter.devices, *(one.device for one in seen)},
+            sensor_kinds={one.sensor_kind for one in seen},
+            looks=sum(track.looks for track in here),
+        )
+        text = lacking(kind, witnesses, self._rules.corroboration)
+        return None if text is None else Held(HeldBecause.UNCORROBORATED, text)
 
     def _heed(self, track: Track, finding: Finding, at_s: float) -> None:
         """Take in what a stage says of a track: a new notice, or more of one that is known."""
@@ -272,7 +301,7 @@ class Core:
         held, waits_until_s = notice.held, None
         if finding is not None and not finding.over:
             held = self._place_explains(notice, finding, at_s)
-        if held is None or held.because is HeldBecause.OWN_FORCE:
+        if held is None or held.because in _JUDGED_ANEW:
             here = (self.tracker.tracks.get(one) for one in notice.tracks)
             bonds = [self._bond(one, at_s) for one in here if one is not None]
             ours = next((who for how, who in bonds if how is Bond.WITH), None)
@@ -284,6 +313,8 @@ class Core:
                 unsure = any(how is Bond.UNSURE for how, _ in bonds)
                 if unsure and not notice.free and at_s < ends_s:
                     waits_until_s = ends_s
+        if held is None and not notice.free:
+            held = self._lacking(notice, notice.kind)
         free = notice.free or (held is None and waits_until_s is None)
         judged = replace(notice, held=held, waits_until_s=waits_until_s, free=free)
         if judged != notice:
@@ -365,6 +396,10 @@ class Core:
                 unsure = any(how is Bond.UNSURE for how, _ in bonds.values())
                 if unsure and not case.free and at_s < ends_s:
                     waits_until_s = ends_s
+        if _is_uncorroborated(case) and held == case.held:
+            held = None
+        if held is None and not case.free:
+            held = self._lacking(case, AlertKind.CROSSING)
         free = case.free or (held is None and waits_until_s is None)
         judged = replace(case, held=held, ours=ours, waits_until_s=waits_until_s, free=free)
         if judged != case:
@@ -403,6 +438,10 @@ class Core:
         self.cases[case.id] = case
         self._trodden.mark_cell(case.cell, case.updated_s)
         self.revision += 1
+
+
+def _is_uncorroborated(matter: Case | Notice) -> bool:
+    return matter.held is not None and matter.held.because is HeldBecause.UNCORROBORATED
 
 
 def grid_after(at_s: float) -> float:

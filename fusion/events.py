@@ -35,6 +35,7 @@ class HeldBecause(StrEnum):
 
     OWN_FORCE = "own_force"  # a patrol of ours was there and moved the same way
     LAWFUL = "lawful"  # inside an open crossing point
+    UNCORROBORATED = "uncorroborated"  # fewer saw it than the rules ask for
 
 
 class SuppressedAlert(Struct, frozen=True, kw_only=True):

@@ -36,7 +36,7 @@ class Held(NamedTuple):
     """Why a case raises no alert."""
 
     because: HeldBecause
-    who: str  # the unit, or the zone
+    who: str  # the unit or the zone; of what is not corroborated, what is missing
 
 
 class Case(Struct, frozen=True):

@@ -28,6 +28,12 @@ WITHDRAWN: Final = "withdrawn"
 NO_THREAT: Final = "no_threat"
 CLOSED: Final = "closed"
 _POSITION_DIGITS: Final = 7
+_HELD_TEXTS: Final = {
+    HeldBecause.OWN_FORCE: "our own unit {who} was there and moved the same way",
+    HeldBecause.LAWFUL: "inside the open crossing point {who}",
+    HeldBecause.UNCORROBORATED: "not corroborated: {who}",
+}
+_ZONES: Final = frozenset({HeldBecause.LAWFUL})
 
 
 def alert_id(case: Matter) -> str:
@@ -93,18 +99,15 @@ def state_of(case: Matter) -> str:
 
 def suppressed_of(sector: Sector, case: Matter, held: Held) -> SuppressedAlert:
     """Write down what was held back, and why."""
-    ours = held.because is HeldBecause.OWN_FORCE
-    text = f"our own unit {held.who} was there and moved the same way"
-    if not ours:
-        text = f"inside the open crossing point {held.who}"
+    text = _HELD_TEXTS[held.because].format(who=held.who)
     return SuppressedAlert(
         suppressed_id=suppressed_id(case),
         raised_at=UtcTime.from_epoch_s(case.opened_s),
         probability=_probability(case),
         reason=held.because,
         text=text,
-        unit_id=held.who if ours else None,
-        zone_id=None if ours else held.who,
+        unit_id=held.who if held.because is HeldBecause.OWN_FORCE else None,
+        zone_id=held.who if held.because in _ZONES else None,
         **_facts(sector, case),
     )
 

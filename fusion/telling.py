@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from edge.messages import Incident, UtcTime
+from fusion.budget import Budget, budgeted
 from fusion.core import Core
 from fusion.events import (
     AlertIssued,
@@ -83,6 +84,7 @@ class Telling:
         self._told: _Book = {}  # cases of the core
         self._late: _Book = {}  # cases that late messages show, all of which are still there
         self._past: _Book = {}  # both, once the core or the late messages are gone
+        self._budget = Budget()
         self.revision = 0  # of the core, when it was last compared
         self.alerts = 0
         self.incidents = 0
@@ -260,7 +262,9 @@ class Telling:
             now = _Told(case, _Stands.RAISED, (alert_id(case),))
             self.alerts += 1
             self.incidents += 1
-            yield AlertIssued(alert_of(self._sector, case, issued_at=at, late=late))
+            alert = alert_of(self._sector, case, issued_at=at, late=late)
+            self._budget, alert = budgeted(self._budget, alert, self._sector.rules.budget)
+            yield AlertIssued(alert)
         incident = self._incident(now)
         book[case.id] = now._replace(record=incident)
         if told is None or told.record != incident:

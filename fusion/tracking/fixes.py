@@ -87,4 +87,5 @@ class Look(NamedTuple):
     fixes: tuple[Fix, ...]
     untracked: int  # detections left out: too vague to track, or nowhere near the sector
     simulated: bool
+    sensor_kind: str = "camera"  # or thermal, drone, radar, tip
     smoothed: bool = False  # by the device: its errors hang together from frame to frame

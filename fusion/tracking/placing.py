@@ -75,6 +75,7 @@ def look_of(
         fixes=tuple(fixes),
         untracked=len(message.detections) - len(fixes),
         simulated=message.simulated,
+        sensor_kind=message.sensor.kind.value,
         smoothed=message.sensor.smoothed or message.sensor.kind is SensorKind.RADAR,
     )
 

@@ -30,6 +30,7 @@ class Sighting(NamedTuple):
     device_track: str | None
     bias: CovM2
     confidence: float
+    sensor_kind: str
     raw: Sighted | None  # before any correction
 
 
@@ -74,6 +75,7 @@ class Track(Struct, frozen=True):
     plates: Plates = ()  # of a vehicle, as read
     log_odds: float = 0.0  # that anybody is there: `fusion.tracking.existence`
     shared: CovM2 = NOTHING  # error that may hang together with what smoothing devices say
+    looks: int = 1  # with a detection of it
     back_s: float = -math.inf  # seen anew since then, under a name from before
 
     @property
@@ -121,7 +123,9 @@ def sightings_with(
     track: Track | None, look: Look, fix: Fix, raw: Sighted | None
 ) -> tuple[Sighting, ...]:
     """Return a track's recent sightings after one more; `raw` is the fix as measured."""
-    now = Sighting(look.device, look.at_s, fix.device_track, fix.bias, fix.confidence, raw)
+    now = Sighting(
+        look.device, look.at_s, fix.device_track, fix.bias, fix.confidence, look.sensor_kind, raw
+    )
     if track is None:
         return (now,)
     others = [

@@ -294,6 +294,7 @@ class Tracker:
             hits=(old.hits << 1 | 1) & _FIVE_LOOKS,
             log_odds=self._existence.seen(old.log_odds, fix.confidence),
             simulated=old.simulated or look.simulated,
+            looks=old.looks + 1,
         )
         self._trodden.mark_way(old.motion, track.motion, look.at_s)
         return self._written(track, lines)
