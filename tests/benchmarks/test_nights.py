@@ -101,7 +101,7 @@ def two_groups() -> Night:
         GroupTruth("group-00", (), 2, crossed, -40.0, -70.0),
         GroupTruth("group-01", ("turn_back",), 1, (), 5.0, 10.0),
     )
-    return Night("two", Path(), Truth(120.0, groups, ()), Ways.of(movers, 120.0))
+    return Night("two", Path(), Truth(120.0, groups, (), 0.0), Ways.of(movers, 120.0))
 
 
 def told(
@@ -215,6 +215,7 @@ def test_of_empty_hours_little_is_sent_and_of_whoever_is_in_view_everything() ->
 def test_a_quiet_day_raises_no_alert_but_of_who_was_on_the_way_to_the_line() -> None:
     day = negatives.lived(negatives.TUNING_SEED + 4, until_s=160.0)
     assert day.km == pytest.approx(1.16)
+    assert 0.2 < day.watched_km < day.km
     assert set(day.alerts) <= {"approach of turn-back"}, day.faults
 
 

@@ -43,6 +43,7 @@ class Day(NamedTuple):
 
     seed: int
     km: float
+    watched_km: float  # of it, by cameras
     alerts: Counter[str]  # by kind and whom it is about
     held: Counter[str]  # what was held back, by reason and whom
     faults: tuple[str, ...]
@@ -101,6 +102,7 @@ def lived(seed: int, *, until_s: float = DAY_S) -> Day:
     return Day(
         seed,
         _km(seed),
+        made.truth.watched_m / 1_000.0,
         Counter(f"{one.kind} of {_sort(one)}" for one in result.alerts),
         Counter(
             f"{one.kind} of {_sort(one)}, {one.record['reason']}" for one in result.suppressed
@@ -128,6 +130,7 @@ def _figures(days: Sequence[Day]) -> dict[str, object]:
     false = sum(count for what, count in alerts.items() if what != "approach of turn-back")
     return {
         "km·days": round(km_days, 2),
+        "of them watched": round(sum(day.watched_km for day in days), 2),
         "seeds": f"{days[0].seed} to {days[-1].seed}",
         "turn-backs": _QUIET.turn_backs * len(days),
         "walks along the line": _QUIET.walkers * len(days),

@@ -26,7 +26,9 @@ from tests.benchmarks.scoreboard.sightings import Sight
 FULL_S: Final = 1_800.0
 _FOLDER: Final = Path(__file__).parents[3] / ".cache" / "nights"
 # Whatever these say, a night stays what it is.
-_NO_MAKERS: Final = frozenset({"__main__.py", "scoring.py", "metrics.py", "peers.py", "ours.py"})
+_NO_MAKERS: Final = frozenset(
+    {"__main__.py", "negatives.py", "scoring.py", "metrics.py", "peers.py", "ours.py"}
+)
 _MAKERS: Final = (Path(__file__).parent, Path(__file__).parents[1] / "scoreboard")
 
 

@@ -18,6 +18,7 @@ NEAR_M: Final = 25.0  # of the place where someone comes over the line
 BOTH_S: Final = 3.0  # seen so long on each side: observable
 KNOWN_S: Final = 5.0  # a group has been seen for so long: it could be warned of from then on
 _SURE_M: Final = 1.0  # whoever dawdles on the line crossed once
+_LINE_STEP_M: Final = 2.0
 _SILENT_S: Final = 2.0  # without a picture for longer a device was blind or nothing of it came
 
 
@@ -64,6 +65,7 @@ class Truth(Struct, frozen=True):
     until_s: float
     groups: tuple[GroupTruth, ...]
     others: tuple[Passage, ...]  # travellers, animals and whoever else came over the line
+    watched_m: float  # of the line, by cameras
 
 
 class Sight(Struct, frozen=True):
@@ -95,7 +97,19 @@ def truth_of(people: People, ground: Ground, sight: Sight, until_s: float) -> Tr
     """Work out what happened in a night."""
     groups = tuple(_group(group, ground, sight) for group in people.groups)
     others = [one for mover in people.others for one in passages(mover, ground, sight)]
-    return Truth(until_s, groups, tuple(sorted(others, key=lambda one: one.at_s)))
+    over = tuple(sorted(others, key=lambda one: one.at_s))
+    return Truth(until_s, groups, over, _watched_m(ground, sight))
+
+
+def _watched_m(ground: Ground, sight: Sight) -> float:
+    """Return how much of the line cameras look at; what flies is not counted."""
+    x = np.arange(ground.border[0][0], ground.border[-1][0], _LINE_STEP_M)
+    points = np.column_stack((x, ground.line_y_m(x)))
+    seen = np.zeros(len(x), dtype=np.bool_)
+    for eye in sight.eyes:
+        if eye.kind == "camera":
+            seen |= eye.covers(points, np.zeros(len(x)))
+    return float(np.count_nonzero(seen) * _LINE_STEP_M)
 
 
 def passages(mover: Mover, ground: Ground, sight: Sight) -> list[Passage]:
