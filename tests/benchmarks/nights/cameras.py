@@ -18,8 +18,13 @@ from tests.benchmarks.scoreboard.devices import Eye, Sigma, drawn_bias
 _FAR_NORTH: Final = (0.0, 1e7)  # whoever aims there always looks north, wherever it flies
 
 
-def posted(chance: np.random.Generator, ground: Ground, count: int) -> list[Eye]:
-    """Put so many cameras up: at the gate, then those that see the line, then the approaches."""
+def posted(
+    chance: np.random.Generator, ground: Ground, count: int, *, between: int = 0
+) -> list[Eye]:
+    """Put so many cameras up: at the gate, then those that see the line, then the approaches.
+
+    And `between` more for each trail, evenly along the line.
+    """
     posts: list[tuple[tuple[float, float], tuple[float, float]]] = []
     if ground.gate_x_m is not None:
         x_m, y_m = ground.gate_x_m, float(ground.line_y_m(ground.gate_x_m))
@@ -32,7 +37,13 @@ def posted(chance: np.random.Generator, ground: Ground, count: int) -> list[Eye]
         aside_m = float(chance.choice((-1.0, 1.0)) * chance.uniform(14.0, 26.0))
         back_x_m = float(np.interp(y_m - 150.0, trail[:, 1], trail[:, 0]))
         posts.append(((x_m + aside_m, y_m - chance.uniform(8.0, 18.0)), (back_x_m, y_m - 150.0)))
-    return [_mast(chance, number, *post) for number, post in enumerate(posts[:count], 1)]
+    del posts[count:]
+    for x_m in np.linspace(
+        ground.border[1][0], ground.border[-2][0], between * len(exits)
+    ).tolist():
+        y_m = float(ground.line_y_m(x_m))
+        posts.append(((x_m, y_m - chance.uniform(60.0, 75.0)), (x_m, y_m)))
+    return [_mast(chance, number, *post) for number, post in enumerate(posts, 1)]
 
 
 def _mast(

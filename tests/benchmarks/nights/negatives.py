@@ -33,7 +33,7 @@ _TRAILS: Final = 3
 _TRAIL_KM: Final = 0.29
 _QUIET: Final = Cast(
     groups=12, turn_backs=12, inbound=0.0, guides=0.0, stragglers=0.0, off_trail=0.0, dropped=0.1,
-    largest=4, farmers=2, animals=2, strays=6, busy_s=1_800.0, patrols=6, walkers=20, vehicles=20,
+    largest=4, farmers=2, animals=2, strays=6, busy_s=1_800.0, patrols=4, walkers=20, vehicles=20,
     travellers_each_s=1_500.0, full_s=DAY_S,
 )  # fmt: skip
 
@@ -89,7 +89,8 @@ def lived(seed: int, *, until_s: float = DAY_S) -> Day:
     """Make a day, run it through `replay` and see what people were told."""
     ingredients = Ingredients(
         _QUIET, trails=_TRAILS, woods=2, fields=2, cameras=2 * _TRAILS + _has_gate(seed),
-        drone=False, gate=_has_gate(seed), empty_clutter=0.01,
+        between=4,
+        drone=False, gate=_has_gate(seed), empty_clutter=0.005,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -40,6 +40,7 @@ class Ingredients(NamedTuple):
     woods: int = 5
     fields: int = 5
     cameras: int = 13
+    between: int = 0  # and so many more for each trail, along the line
     drone: bool = True
     gate: bool = True
     sight: Sight = Sight()
@@ -135,7 +136,7 @@ def make(folder: Path, ingredients: Ingredients, *, seed: int, until_s: float) -
         fields=ingredients.fields, gate=ingredients.gate,
     )  # fmt: skip
     people = about(on_people, ground, ingredients.cast, until_s)
-    eyes = posted(on_eyes, ground, ingredients.cameras)
+    eyes = posted(on_eyes, ground, ingredients.cameras, between=ingredients.between)
     if ingredients.drone:
         eyes.append(flown(on_eyes, ground, until_s))
     told: list[tuple[float, Message]] = []
