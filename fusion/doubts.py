@@ -5,8 +5,7 @@ meant something else should read it before the first night.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Final, Literal, NamedTuple
 
@@ -16,14 +15,13 @@ from fusion.local_frame import Metres
 from fusion.plan import Zone
 from fusion.sector import Sector
 from fusion.situation.border import JOINED_M
+from fusion.situation.schedule import Schedule
 
 _GAP_M: Final = 500.0  # farther apart, pieces of the border are parts of their own
 _NEARLY_M: Final = 30.0  # trails that come so near each other were meant to meet
 _MARKER_M: Final = 500.0  # markers of a river stand on its banks, and not much farther
 _OVERLAP_M2: Final = 1.0
-_STEP: Final = timedelta(minutes=5)
-_YEAR_STEPS: Final = 366 * 24 * 12
-_LEAP_YEAR: Final = datetime(2028, 1, 1, tzinfo=UTC)
+_ALWAYS: Final = Schedule.parse("00:00-24:00")
 # In a restricted zone everybody is a matter; in these somebody is meant to be.
 _RESTRICTED: Final = "restricted"
 _FREQUENTED: Final = {"crossing_point", "farmland", "settlement"}
@@ -136,11 +134,13 @@ def _zones(sector: Sector) -> Iterator[Doubt]:
                 features=(zone.id,),
                 spot=middle,
             )
-        if not any(map(_applies(zone, sector), _year())):
+        if zone.schedule is not None and (never := zone.schedule.never()):
+            whole = len(never) == len(zone.schedule.parts)
             yield Doubt(
                 kind="never_applies",
-                severity="error",
-                text=f"the schedule of zone {zone.id} never applies: {_hours(zone)}",
+                severity="error" if whole else "warning",
+                text=f"{'the' if whole else 'a part of the'} schedule of zone {zone.id} "
+                f"never applies: {'; '.join(never)}",
                 layer="zones",
                 features=(zone.id,),
                 spot=middle,
@@ -150,7 +150,7 @@ def _zones(sector: Sector) -> Iterator[Doubt]:
         if _RESTRICTED not in kinds or kinds.isdisjoint(_FREQUENTED):
             continue
         common = shapely.intersection(shape, its)
-        if common.area <= _OVERLAP_M2 or not _ever_both(one, other, sector):
+        if common.area <= _OVERLAP_M2 or not _ever_both(one, other):
             continue
         yield Doubt(
             kind="zones_contradict",
@@ -181,27 +181,9 @@ def _markers(sector: Sector) -> Iterator[Doubt]:
             )
 
 
-def _ever_both(one: Zone, other: Zone, sector: Sector) -> bool:
-    if one.schedule is None and other.schedule is None:
-        return True
-    here, there = _applies(one, sector), _applies(other, sector)
-    return any(here(at) and there(at) for at in _year())
-
-
-def _applies(zone: Zone, sector: Sector) -> Callable[[datetime], bool]:
-    hours = zone.schedule
-    if hours is None:
-        return lambda _: True
-    return lambda at: hours.is_open(at, sector.timezone)
-
-
-def _hours(zone: Zone) -> str:
-    return "always" if zone.schedule is None else zone.schedule.text
-
-
-def _year() -> Iterator[datetime]:
-    """Yield every five minutes of a leap year: seasons and the 29th of February are in it."""
-    return (_LEAP_YEAR + step * _STEP for step in range(_YEAR_STEPS))
+def _ever_both(one: Zone, other: Zone) -> bool:
+    here, there = one.schedule or _ALWAYS, other.schedule or _ALWAYS
+    return here.meets(there)
 
 
 def _parts(lines: Sequence[Sequence[Metres]]) -> list[list[int]]:
