@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from edge.messages import AlertKind, UtcTime
 from fusion.events import HeldBecause
-from fusion.incidents import JOIN_S, Case, Held, Walk, case_of, joined, opened
+from fusion.incidents import JOIN_S, Case, Held, Walk, case_of, joined, opened, recounted
 from fusion.local_frame import Metres
 from fusion.notices import Notice, aged, became, begun, is_approach_of, notice_of, went_on
 from fusion.rulebook import CorroborationRule
@@ -20,10 +20,16 @@ from fusion.sector import Sector
 from fusion.situation.corroboration import Witnesses, lacking
 from fusion.situation.crossing import Crossing, Sight, observe
 from fusion.situation.finding import Finding
-from fusion.situation.groups import company
+from fusion.situation.groups import (
+    COUNT_S,
+    COUNTED_LATELY_S,
+    columns,
+    company,
+    seen_together,
+)
 from fusion.situation.patrols import Bond, Unit, UnitFix, bond, is_near, met
-from fusion.situation.places import open_crossing_point
 from fusion.situation.stages import said
+from fusion.situation.zones_here import open_crossing_point
 from fusion.snapshot import dumped, loaded
 from fusion.tracking.fixes import Look
 from fusion.tracking.lines import Written
@@ -36,6 +42,7 @@ TICK_S: Final = 0.5  # event time advances on this grid, whatever the clock does
 _MET_S: Final = 5.0  # a track not seen for longer is not compared with a unit's fix
 _UNIT_KEPT_S: Final = 600.0
 _CASE_KEPT_S: Final = 600.0  # beyond the horizon
+_COUNTED_M: Final = 200.0  # nobody farther from the line is counted
 _JUDGED_ANEW: Final = frozenset({HeldBecause.OWN_FORCE, HeldBecause.UNCORROBORATED})
 _EXPLAINED_BY_PLACE: Final = frozenset({AlertKind.APPROACH, AlertKind.LOITERING})
 
@@ -193,10 +200,36 @@ class Core:
                 del self.cases[case.id]
         for notice in list(self.notices.values()):
             self._let_pass(notice, at_s)
+        if at_s % COUNT_S == 0.0:
+            self._count(at_s)
         for unit in list(self.units.values()):
             if at_s - unit.fixes[-1].at_s > self._unit_kept_s:
                 del self.units[unit.unit_id]
         return lines
+
+    def _count(self, at_s: float) -> None:
+        """Count who walks together near the line, and the groups that crossed it lately."""
+        walkers = [
+            (one, self.tracker.at(one, at_s))
+            for one in self.tracker.tracks.values()
+            if one.confirmed
+            and one.kind == "person"
+            and at_s - one.seen_s <= COUNTED_LATELY_S
+            and one.watch.last is not None
+            and abs(one.watch.last_m) <= _COUNTED_M
+        ]
+        rule = self._rules.groups
+        for column in columns(walkers, rule):
+            group = []
+            for track, _ in column:
+                tally = seen_together(track.together, len(column), COUNT_S)
+                group.append(replace(track, together=tally))
+                self.tracker.keep(group[-1])
+            for case in list(self.cases.values()):
+                again = recounted(case, group, at_s, rule)
+                if again != case:
+                    self._keep(again)
+                    self._judge(again, at_s)
 
     def _watch(self, track: Track, look: Look) -> None:
         """Hold a track that was just seen against the line."""
@@ -223,7 +256,11 @@ class Core:
         zone = open_crossing_point(self._sector, crossing.over, UtcTime.from_epoch_s(at_s))
         walk = Walk(track, crossing, self._company(track, at_s), None if zone is None else zone.id)
         known = case_of(self.cases.values(), walk, self._rules.groups)
-        case = opened(walk) if known is None else joined(known, walk)
+        case = (
+            opened(walk, self._rules.groups)
+            if known is None
+            else joined(known, walk, self._rules.groups)
+        )
         for notice in list(self.notices.values()):
             if is_approach_of(notice, case, at_s):
                 self._keep_notice(became(notice, case.id, at_s))

@@ -4,7 +4,7 @@ A `Case` is what the core knows; `fusion.rules` turns it into alerts and inciden
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -14,11 +14,13 @@ from fusion.events import HeldBecause
 from fusion.local_frame import Metres
 from fusion.rulebook import GroupsRule
 from fusion.situation.crossing import Crossing
+from fusion.situation.groups import counted, longest
 from fusion.tracking.track import Track, derived_id
 from fusion.tracking.tracker import simultaneous
 from fusion.trodden import cell_of
 
 JOIN_S: Final = 120.0  # later than this after the last of them nobody joins a group
+_COUNTED_S: Final = 40.0  # after the last of them came over the line
 _SIGMAS: Final = 2.0  # of both errors, where two devices each saw a step by themselves
 _SAME_STEP_S: Final = 5.0  # late looks may move the evidence of one and the same step so far
 
@@ -122,7 +124,7 @@ class Walk(NamedTuple):
     zone_id: str | None  # the open crossing point it went through
 
 
-def opened(walk: Walk) -> Case:
+def opened(walk: Walk, rule: GroupsRule) -> Case:
     """Open a case for the first of a group."""
     track, crossing, company, zone_id = walk
     way = "outbound" if crossing.outbound else "inbound"
@@ -140,7 +142,7 @@ def opened(walk: Walk) -> Case:
         steps=(_step(walk),),
         tracks=_tracks((track.id,), company),
         devices=_devices((), company),
-        counted=len(company),
+        counted=_heads(company, crossing.at_s, rule),
         counted_min=max(1, simultaneous(company)),
         simulated=any(one.simulated for one in company),
         zone_id=zone_id,
@@ -148,15 +150,22 @@ def opened(walk: Walk) -> Case:
     )
 
 
-def joined(case: Case, walk: Walk) -> Case:
-    """Add one more of the group: the headcount is the most seen at once, never a sum."""
+def joined(case: Case, walk: Walk, rule: GroupsRule) -> Case:
+    """Add one more of the group: the headcount is the most seen at once, never a sum over time.
+
+    But whoever came over the line, each by a track of its own, is somebody.
+    """
     _, crossing, company, _ = walk
     seen = replace(
         case,
         probability=max(case.probability, crossing.probability),
         tracks=_tracks(case.tracks, company),
         devices=_devices(case.devices, company),
-        counted=max(case.counted, len(company)),
+        counted=max(
+            case.counted,
+            _heads(company, crossing.at_s, rule),
+            len({*(step.track_id for step in case.steps), walk.track.id}),
+        ),
         counted_min=max(case.counted_min, simultaneous(company)),
         simulated=case.simulated or any(one.simulated for one in company),
     )
@@ -166,6 +175,20 @@ def joined(case: Case, walk: Walk) -> Case:
         updated_s=crossing.at_s if more else case.updated_s,
         steps=(*case.steps, _step(walk)),
     )
+
+
+def recounted(case: Case, column: Sequence[Track], at_s: float, rule: GroupsRule) -> Case:
+    """Count a group again while it is in view: those hidden when they crossed show now."""
+    if at_s - case.last_s > _COUNTED_S or not any(case.holds(one) for one in column):
+        return case
+    seen = replace(
+        case,
+        tracks=_tracks(case.tracks, column),
+        devices=_devices(case.devices, column),
+        counted=max(case.counted, counted(longest(one.together for one in column), rule)),
+        counted_min=max(case.counted_min, simultaneous(column)),
+    )
+    return seen if seen == case else replace(seen, updated_s=at_s)
 
 
 def are_one(case: Case, other: Case, rule: GroupsRule) -> bool:
@@ -232,9 +255,15 @@ def _step(walk: Walk) -> Step:
     return Step(walk.track.id, crossing.at_s, crossing.over, crossing.over_s)
 
 
-def _tracks(known: tuple[str, ...], company: tuple[Track, ...]) -> tuple[str, ...]:
+def _heads(company: Sequence[Track], at_s: float, rule: GroupsRule) -> int:
+    """Return how many a company are: by what was seen for long, or now if nobody was."""
+    grown = sum(at_s - one.born_s >= 2.0 * rule.count_s for one in company)
+    return max(grown or len(company), counted(longest(one.together for one in company), rule))
+
+
+def _tracks(known: tuple[str, ...], company: Sequence[Track]) -> tuple[str, ...]:
     return (*known, *sorted({one.id for one in company}.difference(known)))
 
 
-def _devices(known: tuple[str, ...], company: tuple[Track, ...]) -> tuple[str, ...]:
+def _devices(known: tuple[str, ...], company: Sequence[Track]) -> tuple[str, ...]:
     return tuple(sorted({*known, *(device for one in company for device in one.devices)}))

@@ -79,11 +79,14 @@ class CrossingRule(Rule, frozen=True, kw_only=True):
     """`[rules.crossing]`: who crossed the line."""
 
     labels: tuple[str, ...] = ("person",)
+    river_labels: tuple[str, ...] = ("boat",)  # besides, where the line is a river
     min_probability: _Confidence = 0.95  # of having been on one side and now being on the other
     min_detections: Annotated[int, Meta(ge=1)] = 2  # that support it, one after the other
     sustain_s: NotNegative = 0.5  # over at least so long
     false_alarm: _SmallProbability = 1e-3  # a walker along the line, over all comparisons made
+    miss: _SmallProbability = 0.05  # whoever crossed is taken for one who did not: at most so often
     memory_s: Positive = 60.0  # how far back the step over the line is looked for
+    inferred_after_s: Positive = 3.0  # unseen for longer while it came over: that is said
     severity_outbound: Severity = Severity.HIGH
     severity_inbound: Severity = Severity.MEDIUM
 
@@ -93,8 +96,11 @@ class GroupsRule(Rule, frozen=True, kw_only=True):
 
     # To the next of the group; `fusion.trodden`: nobody farther apart than a cell is compared.
     link_m: Annotated[float, Meta(gt=0.0, le=REACH_M)] = 20.0
+    # One behind the other, the same way: a guide ahead, stragglers behind.
+    file_m: Annotated[float, Meta(ge=0.0, le=REACH_M)] = 45.0
     link_speed_mps: Positive = 1.0  # difference of velocities
-    link_s: Positive = 15.0  # over the line at the same place within so long
+    link_s: Positive = 40.0  # over the line at the same place within so long
+    count_s: NotNegative = 3.0  # so many count who were seen together for so long in all
 
 
 class PatrolsRule(Rule, frozen=True, kw_only=True):

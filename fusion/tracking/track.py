@@ -75,6 +75,7 @@ class Track(Struct, frozen=True):
     plates: Plates = ()  # of a vehicle, as read
     log_odds: float = 0.0  # that anybody is there: `fusion.tracking.existence`
     shared: CovM2 = NOTHING  # error that may hang together with what smoothing devices say
+    together: tuple[float, ...] = ()  # `fusion.situation.groups.Together`
     looks: int = 1  # with a detection of it
     back_s: float = -math.inf  # seen anew since then, under a name from before
 
