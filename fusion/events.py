@@ -35,6 +35,8 @@ class HeldBecause(StrEnum):
 
     OWN_FORCE = "own_force"  # a patrol of ours was there and moved the same way
     LAWFUL = "lawful"  # inside an open crossing point
+    FARMLAND = "farmland"  # near the line, but in a field where people work
+    SETTLEMENT = "settlement"  # near the line, but where people live
     UNCORROBORATED = "uncorroborated"  # fewer saw it than the rules ask for
 
 
@@ -62,7 +64,7 @@ class SuppressedAlert(Struct, frozen=True, kw_only=True):
     reason: HeldBecause
     text: str
     unit_id: str | None = None  # the patrol that explains it
-    zone_id: str | None = None  # the crossing point it went through
+    zone_id: str | None = None  # the crossing point it went through, the field they are in
 
 
 class AlertIssued(NamedTuple):

@@ -33,6 +33,7 @@ class Zone(NamedTuple):
     kind: str
     rings: tuple[tuple[Metres, ...], ...]  # the first is the outside, the others are holes
     schedule: Schedule | None  # None: always
+    box: tuple[Metres, Metres]  # round it: its least and its greatest coordinates
 
 
 class Marker(NamedTuple):
@@ -120,6 +121,7 @@ class Plan(NamedTuple):
             kind=feature.choice("kind", ZONE_KINDS),
             rings=rings,
             schedule=hours,
+            box=_box(rings[0]),
         )
 
     def marker(self, feature: Feature) -> Marker:
@@ -155,6 +157,11 @@ class Plan(NamedTuple):
             return False
         away_m = max(math.hypot(*self._at(point)) for point in swapped)
         return away_m <= self.border_reach_m + _FAR_M
+
+
+def _box(ring: tuple[Metres, ...]) -> tuple[Metres, Metres]:
+    east, north = [at.x_m for at in ring], [at.y_m for at in ring]
+    return Metres(min(east), min(north)), Metres(max(east), max(north))
 
 
 def _required_id(feature: Feature) -> str:

@@ -31,9 +31,11 @@ _POSITION_DIGITS: Final = 7
 _HELD_TEXTS: Final = {
     HeldBecause.OWN_FORCE: "our own unit {who} was there and moved the same way",
     HeldBecause.LAWFUL: "inside the open crossing point {who}",
+    HeldBecause.FARMLAND: "in the farmland {who}, where people work",
+    HeldBecause.SETTLEMENT: "in the settlement {who}, where people live",
     HeldBecause.UNCORROBORATED: "not corroborated: {who}",
 }
-_ZONES: Final = frozenset({HeldBecause.LAWFUL})
+_ZONES: Final = frozenset({HeldBecause.LAWFUL, HeldBecause.FARMLAND, HeldBecause.SETTLEMENT})
 
 
 def alert_id(case: Matter) -> str:
@@ -171,9 +173,21 @@ def reasons(case: Case) -> tuple[Reason, ...]:
     if len(case.devices) > 1:
         text = f"seen by {len(case.devices)} devices"
         found.append(Reason(code="several_devices", text=text, value=float(len(case.devices))))
+    if case.inferred_s > 0.0:
+        text = f"nobody looked for {case.inferred_s:.0f} s while the line was crossed: inferred"
+        found.append(
+            Reason(code="inferred_in_gap", text=text, value=round(case.inferred_s, 1))
+        )
     if case.line_status != "demarcated":
-        text = f"the line is {case.line_status} here: it may be the unresolved strip"
-        found.append(Reason(code=f"line_{case.line_status}", text=text))
+        whole_m = 2.0 * case.half_m
+        text = (
+            f"the line runs in a river here: from bank to bank, {whole_m:.0f} m"
+            if case.line_status == "river"
+            else f"the line is not demarcated here: the whole strip was passed, {whole_m:.0f} m"
+        )
+        found.append(
+            Reason(code=f"line_{case.line_status}", text=text, value=round(whole_m, 1))
+        )
     return tuple(found)
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -13,7 +12,6 @@ from fusion.local_frame import Metres
 from fusion.situation.border import Border, Side
 
 if TYPE_CHECKING:
-    from fusion.plan import Zone
     from fusion.sector import Sector
 
 Language = Literal["vi", "en"]
@@ -173,13 +171,3 @@ def inside(at: Metres, rings: Sequence[Sequence[Metres]]) -> bool:
                 x_m = ax + (at.y_m - ay) / (by - ay) * (bx - ax)
                 within ^= at.x_m < x_m
     return within
-
-
-def open_crossing_point(sector: "Sector", at: Metres, when: datetime) -> "Zone | None":
-    """Return the crossing point in which one may go over the line here and now, or None."""
-    for zone in sector.zones:
-        if zone.kind == "crossing_point" and inside(at, zone.rings):
-            hours = zone.schedule
-            if hours is None or hours.is_open(when, sector.timezone):
-                return zone
-    return None
