@@ -4,7 +4,7 @@ Unknown keys are refused, so that a typing error cannot silently leave a rule at
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -113,6 +113,77 @@ class PatrolsRule(Rule, frozen=True, kw_only=True):
     hold_s: Positive = 60.0  # how long an alert waits for fixes that confirm or clear it
 
 
+class ZoneRule(Rule, frozen=True, kw_only=True):
+    """`[rules.zone]`: who is in a restricted zone."""
+
+    kinds: tuple[Literal["person", "vehicle", "animal"], ...] = ("person", "vehicle")
+    min_probability: _Confidence = 0.95  # of being inside, by the whole of the error
+    sustain_s: NotNegative = 3.0  # over at least so long
+    severity: Severity = Severity.MEDIUM
+
+
+class LoiteringRule(Rule, frozen=True, kw_only=True):
+    """`[rules.loitering]`: who stays near the line."""
+
+    labels: tuple[str, ...] = ("person",)
+    within_m: Positive = 150.0  # of the line
+    abroad: bool = False  # on the other side of it too
+    for_s: Positive = 300.0
+    radius_m: Positive = 15.0  # whoever keeps within it stays, but for the error
+    severity: Severity = Severity.LOW
+
+
+class RendezvousRule(Rule, frozen=True, kw_only=True):
+    """`[rules.rendezvous]`: a vehicle that meets people by a trail."""
+
+    trail_m: Positive = 60.0  # from where it stands to a trail that people walk
+    still_m: Positive = 6.0  # it stands while it keeps within so much, but for the error
+    stop_s: Positive = 3.0  # and so long
+    meet_m: Positive = 8.0  # from where it stands people get in or out
+    appear_s: Positive = 60.0  # after it came they get out
+    min_people: Annotated[int, Meta(ge=1, le=32)] = 2  # one alone is a driver
+    severity: Severity = Severity.MEDIUM
+
+
+class WatchlistRule(Rule, frozen=True, kw_only=True):
+    """`[rules.watchlist]`: plates that may be those of a watchlist's entry."""
+
+    min_score: _Probability = 0.6  # of how sure the reading is and how well it fits
+    severity: Severity = Severity.MEDIUM
+
+
+class TipRule(Rule, frozen=True, kw_only=True):
+    """`[rules.tip]`: what people tell us they saw."""
+
+    max_sigma_m: Positive = 500.0  # a vaguer place says nothing
+    agrees_s: Positive = 600.0  # what it speaks of is seen by a device before or after
+    pace_mps: NotNegative = 1.0  # and may have gone so fast meanwhile
+
+
+class TrailsRule(Rule, frozen=True, kw_only=True):
+    """`[rules.trails]`: how the trails as drawn become a network."""
+
+    join_m: Annotated[float, Meta(gt=0.0, le=50.0)] = 6.0  # an end so near touches
+
+
+class ApproachRule(Rule, frozen=True, kw_only=True):
+    """`[rules.approach]`: who heads for the line."""
+
+    enabled: bool = True
+    labels: tuple[str, ...] = ("person",)
+    within_m: Annotated[float, Meta(gt=0.0, le=1_000.0)] = 400.0  # of the line
+    horizon_s: Positive = 300.0  # or by a longer way that takes no longer
+    min_probability: _Probability = 0.5  # that the way goes on to the line
+    closing_mps: Positive = 0.35  # on average since the farthest of the last minute
+    sustain_s: Positive = 6.0  # over at least so long
+    progress_m: Positive = 10.0  # so much nearer on a trail that leads over the line
+    open_progress_m: Positive = 30.0  # off the trails: people are about there
+    back_m: Positive = 10.0  # so much farther off again: no threat
+    stay_s: Positive = 120.0  # without coming nearer: no threat
+    severity_outbound: Severity = Severity.MEDIUM
+    severity_inbound: Severity = Severity.MEDIUM
+
+
 class PlaceRule(Rule, frozen=True, kw_only=True):
     """`[rules.place]`: how a place is named."""
 
@@ -176,6 +247,11 @@ class Rules(Rule, frozen=True, kw_only=True):
     crossing: CrossingRule = CrossingRule()
     groups: GroupsRule = GroupsRule()
     patrols: PatrolsRule = PatrolsRule()
+    zone: ZoneRule = ZoneRule()
+    loitering: LoiteringRule = LoiteringRule()
+    rendezvous: RendezvousRule = RendezvousRule()
+    watchlist: WatchlistRule = WatchlistRule()
+    tip: TipRule = TipRule()
     escalation: EscalationRule = EscalationRule()
     place: PlaceRule = PlaceRule()
     corroboration: CorroborationRule = CorroborationRule()

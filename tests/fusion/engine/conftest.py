@@ -16,6 +16,9 @@ from fusion.engine import Engine
 from fusion.events import AlertIssued, IncidentChanged, TracksUpdated
 from fusion.replay import recorded
 from fusion.sector import Sector, load_sector
+from fusion.tracking.placing import look_of
+from fusion.tracking.tracker import Tracker
+from fusion.trodden import Trodden
 
 LAT, LON = 22.9, 105.3
 START = UtcTime.parse("2026-03-14T17:00:00.000Z")
@@ -293,3 +296,37 @@ def make() -> Any:
             )
 
     return Blocks
+
+
+@pytest.fixture(scope="session")
+def staged() -> Callable[..., list[tuple[float, Any]]]:
+    """Return a function that tracks a recording and lets one stage look at every track."""
+
+    def through(
+        sector: Sector, lines: Iterable[dict[str, Any]], stage: Any, begun: Any
+    ) -> list[tuple[float, Any]]:
+        """Return what the stage said of whom: seconds since the start, and the finding."""
+        tracker, states, said, next_s = Tracker(sector, Trodden()), {}, [], START.timestamp()
+
+        def near(track: Any, within_m: float, at_s: float) -> list[tuple[Any, Any]]:
+            others = [one for one in tracker.tracks.values() if one.id != track.id]
+            return [
+                (one, tracker.at(one, at_s))
+                for one in others
+                if math.dist(one.place, track.place) <= within_m
+            ]
+
+        for line in lines:
+            message, _ = recorded(json.dumps(line).encode(), sector)
+            at_s = message.captured_at.timestamp()
+            while next_s <= at_s:
+                tracker.tick(next_s)
+                next_s += 0.5
+            look = look_of(message, sector.frame, at_s=at_s, sigma_t_s=0.0, max_sigma_m=150.0)
+            for track in tracker.look(look).updated:
+                state, found = stage(states.get(track.id, begun), track, at_s, sector, near)
+                states[track.id] = state
+                said += [(at_s - START.timestamp(), finding) for finding in found]
+        return said
+
+    return through
