@@ -67,6 +67,8 @@ class Case(Struct, frozen=True):
     free: bool = False  # nothing held it back once: it never waits again
     decided_s: float = 0.0  # when it was last judged differently
     follows: str = ""  # the incident of the approach that led to it
+    inferred_s: float = 0.0  # nobody looked for so long while the first came over; 0: it was seen
+    half_m: float = 0.0  # of the strip or the river they went through, from the line to its edge
 
     @property
     def track_ids(self) -> tuple[str, ...]:
@@ -139,6 +141,8 @@ def opened(walk: Walk, rule: GroupsRule) -> Case:
         step_m=crossing.step_m,
         sigma_m=crossing.sigma_m,
         line_status=crossing.line_status,
+        inferred_s=crossing.inferred_s,
+        half_m=crossing.half_m,
         steps=(_step(walk),),
         tracks=_tracks((track.id,), company),
         devices=_devices((), company),

@@ -13,6 +13,7 @@ from fusion.sector_file import LINE_STATUS, TRAIL_KINDS, ZONE_KINDS
 from fusion.situation.border import BorderPiece
 from fusion.situation.schedule import Schedule
 
+_STRIP_SIGMAS = 2.0  # of the line, to either side, where nobody says how wide strip or river is
 _FAR_M = 50_000.0  # a layer so far from the border belongs to another place
 
 
@@ -88,11 +89,19 @@ class Plan(NamedTuple):
 
     def border_piece(self, feature: Feature) -> BorderPiece:
         """Return a piece of the border line."""
+        status = feature.choice("status", LINE_STATUS, "demarcated")
+        sigma_m = feature.positive("sigma_m", 1.0)
+        for key, its in (("strip_m", "undemarcated"), ("river_width_m", "river")):
+            if feature.properties.get(key) is not None and status != its:
+                feature.refuse(f"{key} is for status {its}, and its status is {status}")
+        strip_m = feature.positive("strip_m", _STRIP_SIGMAS * sigma_m)
+        river_m = 0.5 * feature.positive("river_width_m", 2.0 * _STRIP_SIGMAS * sigma_m)
         return BorderPiece(
             line=self._laid(feature.lines[0]),
             home_on_left=feature.choice("home_side", ("left", "right")) == "left",
-            status=feature.choice("status", LINE_STATUS, "demarcated"),
-            sigma_m=feature.positive("sigma_m", 1.0),
+            status=status,
+            sigma_m=sigma_m,
+            half_m={"undemarcated": strip_m, "river": river_m}.get(status, 0.0),
         )
 
     def trail(self, feature: Feature) -> Trail:

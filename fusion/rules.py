@@ -175,9 +175,7 @@ def reasons(case: Case) -> tuple[Reason, ...]:
         found.append(Reason(code="several_devices", text=text, value=float(len(case.devices))))
     if case.inferred_s > 0.0:
         text = f"nobody looked for {case.inferred_s:.0f} s while the line was crossed: inferred"
-        found.append(
-            Reason(code="inferred_in_gap", text=text, value=round(case.inferred_s, 1))
-        )
+        found.append(Reason(code="inferred_in_gap", text=text, value=round(case.inferred_s, 1)))
     if case.line_status != "demarcated":
         whole_m = 2.0 * case.half_m
         text = (
@@ -185,9 +183,7 @@ def reasons(case: Case) -> tuple[Reason, ...]:
             if case.line_status == "river"
             else f"the line is not demarcated here: the whole strip was passed, {whole_m:.0f} m"
         )
-        found.append(
-            Reason(code=f"line_{case.line_status}", text=text, value=round(whole_m, 1))
-        )
+        found.append(Reason(code=f"line_{case.line_status}", text=text, value=round(whole_m, 1)))
     return tuple(found)
 
 

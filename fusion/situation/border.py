@@ -8,7 +8,9 @@
     abroad
 
 At a vertex the side follows the sum of the two normals, so nothing jitters there. Past a free
-end of the line there is no side: whoever walks round the end has not crossed.
+end of the line there is no side: whoever walks round the end has not crossed. About a line that
+is not demarcated lies a strip, about the thalweg of a river its bed: `half_m` to either side, and
+inside nobody is at home or abroad.
 """
 
 import math
@@ -17,6 +19,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from fusion.local_frame import CovM2, Metres
+from fusion.situation.passage import below, first_passage
 
 REACH_M: Final = 1_000.0  # farther from the line than this nobody asks for the side
 _CELL_M: Final = 64.0
@@ -24,6 +27,7 @@ _HALF_DIAGONAL_M: Final = _CELL_M * math.sqrt(0.5)
 _MAX_CELLS: Final = 50_000
 JOINED_M: Final = 1.0  # two lines whose ends lie so close are one
 _ON_LINE_M: Final = 1e-9
+_LIKELY: Final = below(-2.0)  # enough of a chance to say that somebody may be over the line
 
 
 class BorderPiece(NamedTuple):
@@ -33,6 +37,7 @@ class BorderPiece(NamedTuple):
     home_on_left: bool  # of the direction of the vertices
     status: str  # demarcated | undemarcated | river
     sigma_m: float  # how well the line itself is known, 1 sigma
+    half_m: float = 0.0  # of the strip or the river bed, from the line to its edge
 
 
 class Side(NamedTuple):
@@ -45,6 +50,7 @@ class Side(NamedTuple):
     chainage_m: float  # along the line as drawn, from its first vertex
     nearest: Metres  # the point of the line
     past_end: bool  # the nearest point is a free end: there is no side
+    half_m: float = 0.0  # so far from the line one is still in the strip, or in the river
 
 
 class _Segment(NamedTuple):
@@ -59,6 +65,7 @@ class _Segment(NamedTuple):
     chainage_step: float  # +1, or -1 where the line was turned round
     sigma_m: float
     status: str
+    half_m: float
 
 
 def along(cov: CovM2, normal: Metres) -> float:
@@ -70,7 +77,7 @@ def along(cov: CovM2, normal: Metres) -> float:
 
 def beyond(distance_m: float, sigma_m: float) -> float:
     """Return P(beyond the line) of a Gaussian: Phi(-d / sigma) (DOMAIN.md 5.4)."""
-    return 0.5 * math.erfc(distance_m / (sigma_m * math.sqrt(2.0)))
+    return below(-distance_m / sigma_m)
 
 
 class Border:
@@ -109,7 +116,9 @@ class Border:
         return None if best is None else _seen_from(best, best_s, x_m, y_m)
 
     def is_in_reach(self, seen: Metres, now: Metres, cov: CovM2) -> bool:
-        """Tell whether somebody may have come over the line, or to it, unseen.
+        """Tell whether somebody may have come over the line, or into its strip, unseen.
+
+        And back again: the chance of a first passage counts, not where they would be now.
 
         Args:
             seen: Where they were seen last.
@@ -119,10 +128,13 @@ class Border:
         side = self.side(*now)
         if side is None or side.past_end:
             return False
-        if abs(side.distance_m) <= 2.0 * math.sqrt(along(cov, side.normal) + side.sigma_m**2):
-            return True
+        sigma_m = math.sqrt(along(cov, side.normal) + side.sigma_m**2)
         before = self.side(*seen)
-        return before is not None and before.distance_m * side.distance_m < 0.0
+        start_m = side.distance_m if before is None else before.distance_m
+        towards = 1.0 if start_m >= 0.0 else -1.0
+        away_m = max(0.0, abs(start_m) - side.half_m)
+        drift_m = towards * (side.distance_m - start_m)
+        return first_passage(away_m, drift_m, sigma_m) >= _LIKELY
 
     def _remember(self, cell: tuple[int, int]) -> tuple[_Segment, ...]:
         """Find every segment that can be the nearest one to some point of a cell."""
@@ -171,6 +183,7 @@ def _segments(
                 chainage_step=step,
                 sigma_m=piece.sigma_m,
                 status=piece.status,
+                half_m=piece.half_m,
             )
         )
         chainage_m += step * length_m
@@ -228,4 +241,5 @@ def _seen_from(segment: _Segment, s: float, x_m: float, y_m: float) -> Side | No
         chainage_m=segment.chainage_m + segment.chainage_step * s,
         nearest=near,
         past_end=past_end,
+        half_m=segment.half_m,
     )

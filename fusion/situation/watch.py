@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fusion.local_frame import Metres
 
@@ -11,24 +12,66 @@ class Evidence(NamedTuple):
     """A track's distance to the line at one moment."""
 
     at_s: float
-    distance_m: float
+    distance_m: float  # positive at home
     random_m2: float
     bias_m2: float
     device: str
+    line_m2: float = 0.0  # error of the line itself
+    half_m: float = 0.0  # from the line to the edge of the strip or of the river
+
+    @property
+    def error_m2(self) -> float:
+        """Return the variance of the distance."""
+        return self.random_m2 + self.bias_m2 + self.line_m2
 
 
 class Watch(Struct, frozen=True):
     """What is known of one track and the line."""
 
     home: bool | None = None  # the side it was surely on; None: never sure
-    doubt: float = 1.0  # the smallest probability so far of having been on the other side
+    surest: Evidence | None = None  # when that was surest
     window: tuple[Evidence, ...] = ()
     looks: int = 0
-    support_s: float | None = None  # since when every detection supports a crossing
+    support_s: float | None = None  # since when detections support a crossing, none against it
     support: int = 0
     last: Metres | None = None
     last_m: float = 0.0
     last_s: float = 0.0
     over: Metres | None = None  # where it last came over the line ...
-    over_s: float = 0.0  # ... and when
+    over_s: float = 0.0  # ... and when ...
+    unseen_s: float = 0.0  # ... and how long nobody looked just then
     count: int = 0  # crossings so far
+
+
+def resumed(watch: Watch, old: Watch) -> Watch:
+    """Return the watch of a track that turned out to go on with an older one.
+
+    The side on which that was surely seen stands: if this one is on the other side, it came over
+    the line while nobody looked, and the next look says so.
+
+    Args:
+        watch: Of the new track.
+        old: Of the one that was out of view.
+    """
+    went_on = replace(watch, count=old.count)
+    if old.home is None or old.last is None or watch.last is None or not watch.window:
+        return went_on
+    went_on = replace(
+        went_on, home=old.home, surest=old.surest, looks=old.looks + watch.looks,
+        support=0, support_s=None,
+    )  # fmt: skip
+    began = watch.window[0]
+    if (old.last_m >= 0.0) == (began.distance_m >= 0.0):
+        return went_on
+    share = old.last_m / (old.last_m - watch.last_m) if old.last_m * watch.last_m < 0.0 else 1.0
+    over, over_s = passed(old.last, old.last_s, watch.last, watch.last_s, share)
+    return replace(went_on, over=over, over_s=over_s, unseen_s=began.at_s - old.last_s)
+
+
+def passed(
+    start: Metres, start_s: float, end: Metres, end_s: float, share: float
+) -> tuple[Metres, float]:
+    """Return where and when a straight way is, a share of it gone."""
+    (x0, y0), (x1, y1) = start, end
+    at = Metres(x0 + share * (x1 - x0), y0 + share * (y1 - y0))
+    return at, start_s + share * (end_s - start_s)
