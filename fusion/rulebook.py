@@ -84,7 +84,7 @@ class CrossingRule(Rule, frozen=True, kw_only=True):
     min_detections: Annotated[int, Meta(ge=1)] = 2  # that support it, one after the other
     sustain_s: NotNegative = 0.5  # over at least so long
     false_alarm: _SmallProbability = 1e-3  # a walker along the line, over all comparisons made
-    miss: _SmallProbability = 0.05  # whoever crossed is taken for one who did not: at most so often
+    miss: _SmallProbability = 0.05  # whoever crossed may so often be taken for one who did not
     memory_s: Positive = 60.0  # how far back the step over the line is looked for
     inferred_after_s: Positive = 3.0  # unseen for longer while it came over: that is said
     severity_outbound: Severity = Severity.HIGH
@@ -180,8 +180,10 @@ class ApproachRule(Rule, frozen=True, kw_only=True):
     open_progress_m: Positive = 30.0  # off the trails: people are about there
     back_m: Positive = 10.0  # so much farther off again: no threat
     stay_s: Positive = 120.0  # without coming nearer: no threat
+    # Of who is at the line within `horizon_s` with at least `min_probability`, and of the others.
     severity_outbound: Severity = Severity.MEDIUM
     severity_inbound: Severity = Severity.MEDIUM
+    severity_watch: Severity = Severity.LOW
 
 
 class PlaceRule(Rule, frozen=True, kw_only=True):
@@ -253,6 +255,8 @@ class Rules(Rule, frozen=True, kw_only=True):
     watchlist: WatchlistRule = WatchlistRule()
     tip: TipRule = TipRule()
     escalation: EscalationRule = EscalationRule()
+    trails: TrailsRule = TrailsRule()
+    approach: ApproachRule = ApproachRule()
     place: PlaceRule = PlaceRule()
     corroboration: CorroborationRule = CorroborationRule()
     budget: BudgetRule = BudgetRule()

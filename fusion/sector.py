@@ -28,7 +28,9 @@ from fusion.sector_file import (
     read_toml,
 )
 from fusion.situation.border import JOINED_M, Border, BorderPiece
+from fusion.situation.trail_network import TrailNetwork
 from fusion.tracking.ways import Ways
+from fusion.watchlist.register import Watchlist, read_watchlist
 
 _GEOMETRIES = {
     "border": "LineString", "trails": "LineString", "zones": "Polygon", "markers": "Point",
@@ -50,15 +52,19 @@ class Sector:
     border: Border
     trails: tuple[Trail, ...]
     ways: Ways  # the trails, as people walk them
+    network: TrailNetwork  # and where they lead
     zones: tuple[Zone, ...]
     markers: tuple[Marker, ...]
     rules: Rules
     layers: Mapping[str, FeatureCollection]  # in WGS 84, for the map
     sources: Mapping[str, Layer]  # what each layer was read from
     warnings: tuple[str, ...]  # what may be wrong and does not stop the service
+    watchlist: Watchlist = Watchlist()
 
 
-def load_sector(path: Path, *, rules_file: Path | None = None) -> Sector:
+def load_sector(
+    path: Path, *, rules_file: Path | None = None, watchlist_file: Path | None = None
+) -> Sector:
     """Read a sector; the `[rules.*]` tables of `rules_file` win over the sector's own.
 
     Raises:
@@ -83,6 +89,9 @@ def load_sector(path: Path, *, rules_file: Path | None = None) -> Sector:
     trails = tuple(plan.trail(feature) for feature in of("trails"))
     zones = tuple(plan.zone(feature) for feature in of("zones"))
     markers = tuple(plan.marker(feature) for feature in of("markers"))
+    rules = _rules(path, described.rules, rules_file)
+    line = Border(pieces)
+    watchlist = Watchlist() if watchlist_file is None else read_watchlist(watchlist_file)
     return Sector(
         id=about.id,
         name=about.name,
@@ -90,15 +99,18 @@ def load_sector(path: Path, *, rules_file: Path | None = None) -> Sector:
         timezone=_timezone(path, about.timezone),
         vn2000_meridian_deg=about.vn2000_meridian_deg,
         frame=plan.frame,
-        border=Border(pieces),
+        border=line,
         trails=trails,
         ways=Ways(trail.line for trail in trails if trail.kind != "river"),
+        network=TrailNetwork(trails, line, rules.trails),
         zones=zones,
         markers=markers,
-        rules=_rules(path, described.rules, rules_file),
+        rules=rules,
         layers={name: layer.collection for name, layer in layers.items()},
         sources=layers,
+        watchlist=watchlist,
         warnings=(
+            *watchlist.refused,
             *_coarse(layers),
             *signs_of_vn2000(
                 plan.frame,

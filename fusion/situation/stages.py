@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from fusion.situation import approach
+from fusion.situation.approach import Approach
 from fusion.situation.finding import Finding
 from fusion.tracking.motion import Motion
 
@@ -16,6 +18,8 @@ Near = Callable[["Track", float, float], Sequence[tuple["Track", Motion]]]
 class Stages(NamedTuple):
     """What each stage knows of one track."""
 
+    approach: Approach = Approach()
+
 
 def said(
     track: "Track", at_s: float, sector: "Sector", near: Near
@@ -28,4 +32,7 @@ def said(
         sector: Where.
         near: Returns the other tracks within so many metres of one, at an instant.
     """
-    return track.stages, ()
+    heading, found = approach.observe(track.stages.approach, track, at_s, sector)
+    if heading is track.stages.approach:
+        return track.stages, ()
+    return track.stages._replace(approach=heading), () if found is None else (found,)

@@ -1,0 +1,126 @@
+"""Where somebody on a trail will come out, and when: distributions, not numbers.
+
+From each course that they may be on (`fusion.situation.matching`) on, nobody turns round; between
+the exits of one course a longer way is less likely, exp(-extra / scale) (DOMAIN.md 5.5, a softmax
+over the remaining cost). The time to an exit is lognormal about what is left over the pace.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from fusion.local_frame import Metres
+from fusion.situation.matching import Footing
+from fusion.situation.trail_network import Course, TrailNetwork
+from fusion.tracking.motion import Motion
+
+_SLOWEST_MPS: Final = 0.4  # who rests goes on
+_SPREAD: Final = 0.25  # 1 sigma of ln(time): nobody keeps one pace
+_P90: Final = 1.2816  # of a standard normal distribution
+_SCALE: Final = 0.5  # of the shortest way, ...
+_SCALE_M: Final = 60.0  # and so much more
+
+
+class Eta(NamedTuple):
+    """When, from now, as a lognormal distribution."""
+
+    median_s: float
+    spread: float  # 1 sigma of ln
+
+    @property
+    def p10_s(self) -> float:
+        """Return the time before which they come with a probability of 10 %."""
+        return self.median_s * math.exp(-_P90 * self.spread)
+
+    @property
+    def p90_s(self) -> float:
+        """Return the time before which they come with a probability of 90 %."""
+        return self.median_s * math.exp(_P90 * self.spread)
+
+    def within(self, seconds: float) -> float:
+        """Return P(they are there within so long)."""
+        if self.median_s <= 0.0:
+            return 1.0
+        return 0.5 * math.erfc(-math.log(seconds / self.median_s) / (self.spread * math.sqrt(2.0)))
+
+
+class Way(NamedTuple):
+    """One exit that somebody may be on the way to."""
+
+    node: int
+    probability: float
+    left_m: float  # from where they are
+    on: Course  # the likeliest that leads there
+    beyond: tuple[Course, ...]  # after it
+
+
+class Waypoint(NamedTuple):
+    """A point of a predicted path."""
+
+    at: Metres
+    median_s: float  # from now
+
+
+def eta(left_m: float, sigma_m: float, pace_mps: float, pace_sigma_mps: float) -> Eta:
+    """Return when somebody has gone what is left.
+
+    Args:
+        left_m: To go.
+        sigma_m: Of it.
+        pace_mps: Towards there; slower than 0.4 m/s is a rest.
+        pace_sigma_mps: Of it.
+    """
+    pace_mps = max(_SLOWEST_MPS, pace_mps)
+    left_m = max(0.0, left_m)
+    share = min(1.0, sigma_m / max(left_m, 1.0))
+    return Eta(
+        left_m / pace_mps,
+        math.sqrt(_SPREAD**2 + share**2 + min(1.0, pace_sigma_mps / pace_mps) ** 2),
+    )
+
+
+def ways(footing: Footing, motion: Motion, network: TrailNetwork) -> tuple[Way, ...]:
+    """Return the exits that somebody may be on the way to, the likeliest first.
+
+    What their probabilities lack to 1 is off the trails.
+    """
+    feet = {foot.edge: foot for foot in network.feet(motion.x_m, motion.y_m, math.inf)}
+    found: dict[int, list[Way]] = {}
+    for course, p in footing.courses:
+        foot = feet.get(course.edge)
+        exits = network.exits(course)
+        if foot is None or not exits:
+            continue
+        left_m = network.left_m(course, foot.s_m)
+        nearest_m = left_m + exits[0].beyond_m
+        scale_m = _SCALE_M + _SCALE * nearest_m
+        weights = [math.exp((exits[0].beyond_m - one.beyond_m) / scale_m) for one in exits]
+        whole = sum(weights)
+        for one, weight in zip(exits, weights, strict=True):
+            way = Way(one.node, p * weight / whole, left_m + one.beyond_m, course, one.courses)
+            found.setdefault(one.node, []).append(way)
+    merged = []
+    for group in found.values():
+        likeliest = max(group, key=lambda one: (one.probability, one.on))
+        merged.append(likeliest._replace(probability=sum(one.probability for one in group)))
+    return tuple(sorted(merged, key=lambda one: (-one.probability, one.node)))
+
+
+def predicted_path(
+    way: Way, motion: Motion, pace_mps: float, network: TrailNetwork, *, every_m: float = 25.0
+) -> Iterator[Waypoint]:
+    """Yield points of a way, from where somebody is to its exit, with when they are there."""
+    pace_mps = max(_SLOWEST_MPS, pace_mps)
+    feet = {foot.edge: foot for foot in network.feet(motion.x_m, motion.y_m, math.inf)}
+    edge = network.edges[way.on.edge]
+    from_m = edge.length_m - network.left_m(way.on, feet[way.on.edge].s_m)
+    gone_m = 0.0
+    for course in (way.on, *way.beyond):
+        length_m = network.edges[course.edge].length_m
+        steps = max(1, math.ceil((length_m - from_m) / every_m))
+        for step in range(steps):
+            on_m = step / steps * (length_m - from_m)
+            yield Waypoint(network.point(course, from_m + on_m), (gone_m + on_m) / pace_mps)
+        gone_m += length_m - from_m
+        from_m = 0.0
+    yield Waypoint(network.nodes[way.node].at, gone_m / pace_mps)

@@ -1,0 +1,321 @@
+"""The trails of a sector as one network: junctions, ends, and where they come over the line.
+
+    o---------o========X----->       o end   = edge   X where it comes over the border line
+              |                      A trail is cut where it meets another, and at the line.
+              o-----o
+
+A course is an edge and the way along it. From its far end on, nobody turns round: that is how a
+course leads to its exits. Walking times are those of flat ground.
+"""
+
+import heapq
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import shapely
+
+from fusion.local_frame import Metres
+
+if TYPE_CHECKING:
+    from fusion.plan import Trail
+    from fusion.rulebook import TrailsRule
+    from fusion.situation.border import Border
+
+REACH_M: Final = 60.0  # nobody farther from a trail is on it
+_CELL_M: Final = 64.0
+_MAX_CELLS: Final = 50_000
+_MOST_EXITS: Final = 12  # of one course, the nearest ones
+_FARTHEST_M: Final = 10_000.0
+
+
+class Node(NamedTuple):
+    """Where edges meet or end."""
+
+    at: Metres
+    kind: str  # junction | end | border
+    chainage_m: float | None  # along the border line, of a `border` node
+    side: str | None = None  # home | abroad; None: at the line, past its end, or far from it
+
+
+class Edge(NamedTuple):
+    """A stretch of one trail from node to node."""
+
+    trail_id: str
+    line: tuple[Metres, ...]
+    along_m: tuple[float, ...]  # of each vertex, from the first
+    first: int  # node
+    last: int
+
+    @property
+    def length_m(self) -> float:
+        """Return how long it is."""
+        return self.along_m[-1]
+
+
+class Course(NamedTuple):
+    """An edge, and which way along it."""
+
+    edge: int
+    onward: bool  # as it is drawn
+
+
+class Foot(NamedTuple):
+    """The point of an edge nearest to somebody."""
+
+    edge: int
+    s_m: float  # along it
+    away_m: float
+    aside: Metres  # from it to them
+    unit: Metres  # the edge's direction there
+
+
+class Exit(NamedTuple):
+    """Where a course can lead, and over what."""
+
+    node: int
+    beyond_m: float  # from the far end of the course to it
+    courses: tuple[Course, ...]  # after the one that it is an exit of
+
+
+class TrailNetwork:
+    """The network of one sector. All answers are pure geometry; memos change none."""
+
+    def __init__(self, trails: Iterable["Trail"], border: "Border", rule: "TrailsRule") -> None:
+        """Join the trails that people walk where they touch, and cut them at the border line."""
+        walked = [trail for trail in trails if trail.kind != "river"]
+        pieces = _cut(walked, border, rule.join_m)
+        self.nodes, self.edges = _joined(pieces, border, rule.join_m)
+        leaving: list[list[Course]] = [[] for _ in self.nodes]
+        for number, edge in enumerate(self.edges):
+            leaving[edge.first].append(Course(number, onward=True))
+            leaving[edge.last].append(Course(number, onward=False))
+        self._leaving = tuple(map(tuple, leaving))
+        self._near: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
+        self._exits: dict[Course, tuple[Exit, ...]] = {}
+
+    def feet(self, x_m: float, y_m: float, within_m: float) -> list[Foot]:
+        """Return the nearest point of every edge that lies within so much (`REACH_M` at most)."""
+        cell = (math.floor(x_m / _CELL_M), math.floor(y_m / _CELL_M))
+        legs = self._near.get(cell)
+        if legs is None:
+            legs = self._remember(cell)
+        best: dict[int, Foot] = {}
+        for number, leg in legs:
+            foot = self._foot(number, leg, x_m, y_m)
+            if foot.away_m <= within_m and (
+                number not in best or foot.away_m < best[number].away_m
+            ):
+                best[number] = foot
+        return list(best.values())
+
+    def end_of(self, course: Course) -> int:
+        """Return the node that a course leads to."""
+        edge = self.edges[course.edge]
+        return edge.last if course.onward else edge.first
+
+    def left_m(self, course: Course, s_m: float) -> float:
+        """Return how far it is along a course to its end, from `s_m` along its edge."""
+        return self.edges[course.edge].length_m - s_m if course.onward else s_m
+
+    def to_line_m(self, edge: int, x_m: float, y_m: float) -> float | None:
+        """Return how far it is from a point of an edge to the line, whichever way is shorter."""
+        foot = next((foot for foot in self.feet(x_m, y_m, math.inf) if foot.edge == edge), None)
+        if foot is None:
+            return None
+        over_m = (
+            self.left_m(course, foot.s_m) + one.beyond_m
+            for course in (Course(edge, onward=True), Course(edge, onward=False))
+            for one in self.exits(course)
+            if self.nodes[one.node].kind == "border"
+        )
+        return min(over_m, default=None)
+
+    def after(self, course: Course) -> tuple[Course, ...]:
+        """Return the courses that one can go on along, without turning round."""
+        return tuple(one for one in self._leaving[self.end_of(course)] if one.edge != course.edge)
+
+    def exits(self, course: Course) -> tuple[Exit, ...]:
+        """Return where a course leads without turning round, nearest first.
+
+        That is over the line or to an end: whoever comes over the line has left.
+        """
+        known = self._exits.get(course)
+        if known is None:
+            known = self._exits[course] = tuple(
+                itertools.islice(self._reached(course), _MOST_EXITS)
+            )
+        return known
+
+    def point(self, course: Course, m: float) -> Metres:
+        """Return the point so far along a course, from where it begins."""
+        edge = self.edges[course.edge]
+        s_m = m if course.onward else edge.length_m - m
+        for (a, b), (at_m, to_m) in zip(pairwise(edge.line), pairwise(edge.along_m), strict=True):
+            if s_m <= to_m:
+                share = max(0.0, s_m - at_m) / (to_m - at_m)
+                return Metres(a.x_m + share * (b.x_m - a.x_m), a.y_m + share * (b.y_m - a.y_m))
+        return edge.line[-1]
+
+    def _reached(self, course: Course) -> Iterator[Exit]:
+        """Go on from a course, nearest first (Dijkstra over courses: no step turns round)."""
+        order = itertools.count()  # what is equally far goes in the order of finding
+        ahead: list[tuple[float, int, Course, tuple[Course, ...]]]
+        ahead = [(0.0, next(order), course, ())]
+        seen: set[Course] = set()
+        left: set[int] = set()
+        while ahead:
+            m, _, here, way = heapq.heappop(ahead)
+            if here in seen or m > _FARTHEST_M:
+                continue
+            seen.add(here)
+            node = self.end_of(here)
+            onward = self.after(here)
+            if self.nodes[node].kind == "border" or not onward:
+                if node not in left:
+                    left.add(node)
+                    yield Exit(node, m, way)
+                continue
+            for there in onward:
+                beyond_m = m + self.edges[there.edge].length_m
+                heapq.heappush(ahead, (beyond_m, next(order), there, (*way, there)))
+
+    def _foot(self, number: int, leg: int, x_m: float, y_m: float) -> Foot:
+        edge = self.edges[number]
+        (a_x, a_y), (b_x, b_y) = edge.line[leg], edge.line[leg + 1]
+        length_m = edge.along_m[leg + 1] - edge.along_m[leg]
+        u_x, u_y = (b_x - a_x) / length_m, (b_y - a_y) / length_m
+        s_m = min(length_m, max(0.0, (x_m - a_x) * u_x + (y_m - a_y) * u_y))
+        aside = Metres(x_m - a_x - s_m * u_x, y_m - a_y - s_m * u_y)
+        away_m = math.hypot(*aside)
+        return Foot(number, edge.along_m[leg] + s_m, away_m, aside, Metres(u_x, u_y))
+
+    def _remember(self, cell: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+        """Find every leg of an edge that may be near enough to some point of a cell."""
+        x_m, y_m = (cell[0] + 0.5) * _CELL_M, (cell[1] + 0.5) * _CELL_M
+        reach_m = REACH_M + _CELL_M * math.sqrt(0.5)
+        found = tuple(
+            (number, leg)
+            for number, edge in enumerate(self.edges)
+            for leg in range(len(edge.line) - 1)
+            if self._foot(number, leg, x_m, y_m).away_m <= reach_m
+        )
+        if len(self._near) >= _MAX_CELLS:
+            self._near.clear()
+        self._near[cell] = found
+        return found
+
+
+_Piece = tuple[str, tuple[Metres, ...]]
+
+
+def _cut(trails: Sequence["Trail"], border: "Border", join_m: float) -> list[_Piece]:
+    """Cut every trail where it meets another or the line."""
+    lines = [shapely.LineString(trail.line) for trail in trails]
+    # Of the line too: whatever a trail meets, it is cut there.
+    walls = [*lines, *(shapely.LineString(piece.line) for piece in border.pieces)]
+    tree = shapely.STRtree(walls)
+    pieces: list[_Piece] = []
+    for number, (trail, line) in enumerate(zip(trails, lines, strict=True)):
+        cuts_m = {0.0, line.length}
+        for other in sorted(tree.query(line, "dwithin", join_m).tolist()):
+            if other != number:
+                cuts_m.update(_meetings_m(line, walls[other], join_m))
+        if not line.is_simple:
+            cuts_m.update(_own_meetings_m(line))
+        pieces += [(trail.id, part) for part in _parts(trail.line, sorted(cuts_m), join_m)]
+    return pieces
+
+
+def _meetings_m(
+    line: shapely.LineString, other: shapely.LineString, join_m: float
+) -> Iterator[float]:
+    """Yield how far along a line it meets another: crossings, and ends that all but touch."""
+    for x_m, y_m in shapely.get_coordinates(line.intersection(other)).tolist():
+        yield line.project(shapely.Point(x_m, y_m))
+    for end in (0, -1):
+        point = shapely.Point(other.coords[end])
+        if line.distance(point) <= join_m:
+            yield line.project(point)
+
+
+def _own_meetings_m(line: shapely.LineString) -> Iterator[float]:
+    """Yield how far along a line it meets itself."""
+    whole = list(pairwise(line.coords))
+    legs = [shapely.LineString(leg) for leg in whole]
+    begins_m = list(itertools.accumulate((leg.length for leg in legs), initial=0.0))
+    tree = shapely.STRtree(legs)
+    for one, other in sorted(
+        zip(*(axis.tolist() for axis in tree.query(legs, "intersects")), strict=True)
+    ):
+        if abs(one - other) > 1:
+            for point in shapely.get_coordinates(legs[one].intersection(legs[other])).tolist():
+                yield begins_m[one] + math.dist(whole[one][0], point)
+
+
+def _parts(
+    line: tuple[Metres, ...], cuts_m: Sequence[float], join_m: float
+) -> Iterator[tuple[Metres, ...]]:
+    """Yield a line in parts, from each cut to the next that is not the same."""
+    along_m = list(itertools.accumulate((math.dist(a, b) for a, b in pairwise(line)), initial=0.0))
+    whole = shapely.LineString(line)
+    begins_m = 0.0
+    for cut_m in cuts_m:
+        is_last = cut_m >= along_m[-1]
+        if cut_m - begins_m <= join_m and not is_last:
+            continue
+        between = [
+            at for at, m in zip(line, along_m, strict=True) if begins_m + 1e-6 < m < cut_m - 1e-6
+        ]
+        ends = [
+            Metres(*shapely.get_coordinates(whole.interpolate(m))[0].tolist())
+            for m in (begins_m, cut_m)
+        ]
+        yield (ends[0], *between, ends[1])
+        begins_m = cut_m
+
+
+def _joined(
+    pieces: Sequence[_Piece], border: "Border", join_m: float
+) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
+    """Name the ends of the pieces, ends within `join_m` by one name."""
+    places: list[Metres] = []
+    numbers: list[tuple[int, int]] = []
+    for _, line in pieces:
+        found = []
+        for end in (line[0], line[-1]):
+            near = [number for number, at in enumerate(places) if math.dist(at, end) <= join_m]
+            if near:
+                found.append(min(near, key=lambda one: (math.dist(places[one], end), one)))
+            else:
+                places.append(end)
+                found.append(len(places) - 1)
+        numbers.append((found[0], found[1]))
+    edges = []
+    for (trail_id, line), (first, last) in zip(pieces, numbers, strict=True):
+        kept = [line[0], *(b for a, b in pairwise(line) if math.dist(a, b) > 0.0)]
+        along_m = tuple(
+            itertools.accumulate((math.dist(a, b) for a, b in pairwise(kept)), initial=0.0)
+        )
+        if len(kept) > 1 and (first != last or along_m[-1] > 2.0 * join_m):
+            edges.append(Edge(trail_id, tuple(kept), along_m, first, last))
+    degree = [0] * len(places)
+    for edge in edges:
+        degree[edge.first] += 1
+        degree[edge.last] += 1
+    nodes = tuple(
+        _node(at, border, count, join_m) for at, count in zip(places, degree, strict=True)
+    )
+    return nodes, tuple(edges)
+
+
+def _node(at: Metres, border: "Border", degree: int, join_m: float) -> Node:
+    kind = "end" if degree <= 1 else "junction"
+    side = border.side(*at)
+    if side is None or side.past_end:
+        return Node(at, kind, None)
+    if abs(side.distance_m) <= join_m:
+        return Node(at, "border", side.chainage_m)
+    return Node(at, kind, None, "home" if side.distance_m > 0.0 else "abroad")
