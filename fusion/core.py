@@ -29,7 +29,7 @@ from fusion.situation.groups import (
 )
 from fusion.situation.patrols import Bond, Unit, UnitFix, bond, is_near, met
 from fusion.situation.stages import said
-from fusion.situation.zones_here import open_crossing_point
+from fusion.situation.zones_here import EXPLAINS, open_crossing_point, ruling_zone
 from fusion.snapshot import dumped, loaded
 from fusion.tracking.fixes import Look
 from fusion.tracking.lines import Written
@@ -275,7 +275,7 @@ class Core:
                 self._judge(case, at_s)
         for notice in list(self.notices.values()):
             if _is_uncorroborated(notice) and track.id in notice.tracks:
-                self._judge_notice(notice, at_s, None)
+                self._judge_notice(notice, at_s)
 
     def _lacking(self, matter: Case | Notice, kind: AlertKind) -> Held | None:
         """Return what holds a matter back that too few have seen."""
@@ -309,7 +309,8 @@ class Core:
             notice = went_on(known, finding, track, group, at_s)
         if notice != known:
             self._keep_notice(notice)
-        self._judge_notice(notice, at_s, finding)
+        place = None if finding.over else self._explaining_place(track, finding, at_s)
+        self._judge_notice(notice, at_s, place=place, anew=not finding.over)
 
     def _has_crossed(self, group: Sequence[Track], finding: Finding, at_s: float) -> bool:
         """Tell whether an approach is that of a group whose first are over the line already."""
@@ -324,7 +325,7 @@ class Core:
         """Let event time pass for a notice: it waits, goes on, ends or is forgotten."""
         if notice.waits_until_s is not None:
             if at_s >= notice.waits_until_s:
-                self._judge_notice(notice, at_s, None)
+                self._judge_notice(notice, at_s)
         elif notice.ended_s is not None and at_s - notice.last_s > self.case_kept_s:
             del self.notices[notice.id]
             return
@@ -333,11 +334,11 @@ class Core:
         if later is not notice:
             self._keep_notice(later)
 
-    def _judge_notice(self, notice: Notice, at_s: float, finding: Finding | None) -> None:
-        """Decide anew what holds a notice back; `finding`: what was just said of one of them."""
-        held, waits_until_s = notice.held, None
-        if finding is not None and not finding.over:
-            held = self._place_explains(notice, finding, at_s)
+    def _judge_notice(
+        self, notice: Notice, at_s: float, *, place: Held | None = None, anew: bool = False
+    ) -> None:
+        """Decide anew what holds a notice back; `place`: the place does, if it is asked `anew`."""
+        held, waits_until_s = place if anew else notice.held, None
         if held is None or held.because in _JUDGED_ANEW:
             here = (self.tracker.tracks.get(one) for one in notice.tracks)
             bonds = [self._bond(one, at_s) for one in here if one is not None]
@@ -357,13 +358,16 @@ class Core:
         if judged != notice:
             self._keep_notice(replace(judged, decided_s=at_s))
 
-    def _place_explains(self, notice: Notice, finding: Finding, at_s: float) -> Held | None:
-        """Return what of the place holds an approach back, or a stay near the line."""
-        if notice.kind not in _EXPLAINED_BY_PLACE:
+    def _explaining_place(self, track: Track, finding: Finding, at_s: float) -> Held | None:
+        """Return what of the place explains who nears the line, or stays there."""
+        if finding.kind not in _EXPLAINED_BY_PLACE:
             return None
         when = UtcTime.from_epoch_s(at_s)
-        zone = open_crossing_point(self._sector, finding.towards or notice.at, when)
-        return None if zone is None else Held(HeldBecause.LAWFUL, zone.id)
+        zone = ruling_zone(self._sector, track.place, when)
+        if finding.towards is not None and (zone is None or zone.kind not in EXPLAINS):
+            zone = open_crossing_point(self._sector, finding.towards, when)
+        because = None if zone is None else EXPLAINS.get(zone.kind)
+        return None if zone is None or because is None else Held(because, zone.id)
 
     def _company(self, track: Track, at_s: float) -> tuple[Track, ...]:
         others = [(one, self.tracker.at(one, at_s)) for one in self._around(track)]
@@ -411,7 +415,7 @@ class Core:
                 self._judge(case, fix.at_s)
         for notice in list(self.notices.values()):
             if notice.ended_s is None and not near.isdisjoint(notice.tracks):
-                self._judge_notice(notice, fix.at_s, None)
+                self._judge_notice(notice, fix.at_s)
 
     def _judge(self, case: Case, at_s: float) -> None:
         """Decide anew what holds a case back: the place, a patrol, or nothing."""
