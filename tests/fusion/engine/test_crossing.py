@@ -4,22 +4,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusion.local_frame import Metres
-from fusion.rulebook import CrossingRule
-from fusion.situation.crossing import Sight, Watch, observe
+from edge.messages import RefusedError
+from fusion.situation.crossing import belief
+from fusion.situation.watch import Evidence, Watch
 
 
-@pytest.mark.parametrize("exact", [0.911963, 0.910468, 0.910443])  # correlation 0, 0.5, 0.8
-def test_the_bound_for_both_sides_holds_for_every_correlation(sector, exact) -> None:
-    """12 m at home, then 9 m beyond, each with 6 m of error that the two share or not."""
-    rule = CrossingRule(min_probability=0.9)
-    watch, crossing = Watch(), None
-    for at_s, north_m in enumerate([-12.0, 9.0, 9.0]):
-        sight = Sight(at_s, Metres(0.0, north_m), (0.01,) * 3, (34.98, 0.0, 34.98), "cam-1")
-        watch, crossing = observe(watch, sight, sector.border, rule, confirmed=True)
-    assert crossing is not None
-    assert crossing.probability <= exact + 1e-4
-    assert crossing.probability == pytest.approx(exact, abs=2e-3)
+@pytest.mark.parametrize(
+    ("bias_m2", "device", "expected"),
+    [
+        (0.0, "cam-1", 0.911963),
+        (18.0, "cam-1", 0.910468),  # correlation 0.5
+        (28.8, "cam-1", 0.910443),  # 0.8
+        (28.8, "cam-2", 0.911963),  # two devices share no bias
+    ],
+)
+def test_what_is_believed_of_both_sides_is_the_vector_of_the_domain(
+    bias_m2, device, expected
+) -> None:
+    """12 m at home, then 9 m beyond, each with 6 m of error (DOMAIN.md 5.4)."""
+    before = Evidence(0.0, 12.0, 36.0 - bias_m2, bias_m2, "cam-1")
+    now = Evidence(1.0, -9.0, 36.0 - bias_m2, bias_m2, device)
+    assert belief(Watch(home=True, surest=before), now) == pytest.approx(expected, abs=1e-6)
 
 
 def crossing_north(make, *, at_s=20.0, east_m=10.0, speed=1.2, until_s=60.0) -> object:
@@ -165,12 +170,63 @@ def test_the_same_scene_anywhere_on_earth_is_decided_alike(
     assert alert.raised_at.seconds_since(make.start) == pytest.approx(22.4)
 
 
-def test_an_undemarcated_line_is_named_among_the_reasons(make, sector_maker, run) -> None:
+def line_of(make, sector_maker, **properties: object) -> object:
     line = sector_maker.line((-500, 0), (500, 0))
-    properties = {"home_side": "right", "status": "undemarcated", "sigma_m": 5.0}
-    border = make.collection(make.feature("LineString", line, **properties))
-    (alert,) = run(
-        sector_maker.load(border=border), make.world([crossing_north(make)]).messages()
-    ).alerts
-    assert "line_undemarcated" in [reason.code for reason in alert.reasons]
-    assert alert.raised_at.seconds_since(make.start) > 25.0
+    return make.collection(make.feature("LineString", line, home_side="right", **properties))
+
+
+def test_an_undemarcated_line_is_told_of_once_its_whole_strip_was_passed(
+    make, sector_maker, run
+) -> None:
+    border = line_of(make, sector_maker, status="undemarcated", strip_m=12.0)
+    messages = make.world([crossing_north(make)]).messages()
+    (alert,) = run(sector_maker.load(border=border), messages).alerts
+    assert ("line_undemarcated", 24.0) in [(one.code, one.value) for one in alert.reasons]
+    assert 30.0 < alert.raised_at.seconds_since(make.start) < 34.0
+
+
+def test_without_a_width_the_strip_follows_from_the_error_of_the_line(make, sector_maker) -> None:
+    border = line_of(make, sector_maker, status="undemarcated", sigma_m=5.0)
+    assert sector_maker.load(border=border).border.pieces[0].half_m == pytest.approx(10.0)
+
+
+def test_staying_in_the_strip_is_no_crossing(make, sector_maker, run) -> None:
+    border = line_of(make, sector_maker, status="undemarcated", strip_m=12.0)
+    walker = make.walker([(0, 0, -40), (40, 0, 8), (100, 40, 8)])
+    messages = make.world([walker], until_s=100).messages()
+    assert run(sector_maker.load(border=border), messages).alerts == []
+
+
+def test_a_river_is_crossed_from_bank_to_bank(make, sector_maker, run) -> None:
+    border = line_of(make, sector_maker, status="river", river_width_m=30.0)
+    over = make.walker([(0, -60, -40), (60, -60, 40)])
+    swims_back = make.walker([(0, 60, -40), (40, 60, 10), (80, 60, -40)])
+    messages = make.world([over, swims_back], until_s=80).messages()
+    (alert,) = run(sector_maker.load(border=border), messages).alerts
+    assert ("line_river", 30.0) in [(one.code, one.value) for one in alert.reasons]
+    assert alert.headcount == 1
+
+
+@pytest.mark.parametrize(
+    ("properties", "sentence"),
+    [
+        ({"strip_m": 5.0}, "strip_m is for status undemarcated, and its status is demarcated"),
+        ({"status": "undemarcated", "river_width_m": 5.0}, "river_width_m is for status river"),
+        ({"status": "river", "river_width_m": 0}, "river_width_m 0 is not a number above 0"),
+        ({"status": "undemarcated", "strip_m": "wide"}, "strip_m 'wide' is not a number"),
+    ],
+)
+def test_a_width_that_cannot_be_is_refused(make, sector_maker, properties, sentence) -> None:
+    with pytest.raises(RefusedError, match=sentence):
+        sector_maker.load(border=line_of(make, sector_maker, **properties))
+
+
+@pytest.mark.parametrize("gap_s", [8.0, 13.0])
+def test_who_came_over_while_nobody_looked_is_inferred(make, sector, run, gap_s) -> None:
+    eye = make.eye(blind=lambda t: abs(t - 20.0) <= gap_s / 2.0)
+    (alert,) = run(sector, make.world([crossing_north(make)], eyes=[eye]).messages()).alerts
+    (unseen_s,) = [one.value for one in alert.reasons if one.code == "inferred_in_gap"]
+    assert unseen_s == pytest.approx(gap_s, abs=1.0)
+    assert abs(alert.place.chainage_m - 2010.0) <= 3.0
+    (watched,) = run(sector, make.world([crossing_north(make)]).messages()).alerts
+    assert "inferred_in_gap" not in [one.code for one in watched.reasons]
