@@ -3,9 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from fusion.situation import approach
+from fusion.situation import approach, loitering, meetings, zones
 from fusion.situation.approach import Approach
 from fusion.situation.finding import Finding
+from fusion.situation.loitering import Lingering
+from fusion.situation.meetings import Stop
+from fusion.situation.zones import Stays
 from fusion.tracking.motion import Motion
 
 if TYPE_CHECKING:
@@ -19,6 +22,9 @@ class Stages(NamedTuple):
     """What each stage knows of one track."""
 
     approach: Approach = Approach()
+    stays: Stays = Stays()
+    lingering: Lingering = Lingering()
+    stop: Stop = Stop()
 
 
 def said(
@@ -32,7 +38,17 @@ def said(
         sector: Where.
         near: Returns the other tracks within so many metres of one, at an instant.
     """
-    heading, found = approach.observe(track.stages.approach, track, at_s, sector)
-    if heading is track.stages.approach:
-        return track.stages, ()
-    return track.stages._replace(approach=heading), () if found is None else (found,)
+    before = track.stages
+    heading, nears = approach.observe(before.approach, track, at_s, sector)
+    stays, entered = zones.observe(before.stays, track, at_s, sector)
+    lingering, lingers = loitering.observe(before.lingering, track, at_s, sector)
+    stop, meets = meetings.observe(before.stop, track, at_s, sector, near)
+    if (
+        heading is before.approach
+        and stays is before.stays
+        and lingering is before.lingering
+        and stop is before.stop
+    ):
+        return before, ()
+    findings = [one for one in (nears, lingers, meets) if one is not None]
+    return Stages(heading, stays, lingering, stop), (*entered, *findings)
