@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="run the service of one sector")
     serve.add_argument("sector", type=Path, metavar="SECTOR.toml")
+    _add_watchlist(serve)
     _add_broker(serve)
     _add_store(serve)
     serve.add_argument(
@@ -97,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="with --rules: what came of incidents, as in an incidents.jsonl",
     )
-    again.add_argument("--watchlist", type=Path, metavar="FILE", help="not built yet: refused")
+    _add_watchlist(again)
     again.set_defaults(run=_replay)
 
     record = commands.add_parser("record", help="write the live messages as a recording")
@@ -109,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="say what was understood of a sector")
     check.add_argument("sector", type=Path, metavar="SECTOR.toml")
+    _add_watchlist(check)
     check.add_argument("--geojson", type=Path, metavar="FILE", help="write it as GeoJSON too")
     check.set_defaults(run=_check)
 
@@ -152,6 +154,12 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_watchlist(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--watchlist", type=Path, metavar="FILE", help="plates to look out for (docs/watchlist.md)"
+    )
+
+
 def _add_clock(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clock-offset-s",
@@ -186,7 +194,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     from fusion.ingest import serve  # noqa: PLC0415 - replay and check need no database
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    sector = load_sector(arguments.sector)
+    sector = load_sector(arguments.sector, watchlist_file=arguments.watchlist)
     for warning in sector.warnings:
         logging.getLogger(__name__).warning("%s", warning)
     serve(
@@ -225,13 +233,14 @@ def _stopped_by_signal() -> threading.Event:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    if arguments.watchlist is not None:
-        msg = f"--watchlist {arguments.watchlist}: this version has no watchlist yet"
-        raise RefusedError(msg)
     if arguments.outcomes is not None and arguments.rules is None:
         msg = f"--outcomes {arguments.outcomes}: tells something only beside --rules FILE"
         raise RefusedError(msg)
-    sector = load_sector(arguments.sector, rules_file=arguments.rules)
+    sector = load_sector(
+        arguments.sector, rules_file=arguments.rules, watchlist_file=arguments.watchlist
+    )
+    for sentence in sector.watchlist.refused:
+        print(f"refused: {sentence}", file=sys.stderr)
     outcomes = None if arguments.outcomes is None else read_outcomes(arguments.outcomes)
     summary = replay(sector, _lines(arguments.messages), arguments.out)
     if arguments.rules is not None:
@@ -242,7 +251,7 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 def _what_if(arguments: argparse.Namespace, outcomes: dict[str, str] | None) -> dict[str, Any]:
     """Replay by the sector's own rules too; tell people what the others change of it."""
-    sector = load_sector(arguments.sector)
+    sector = load_sector(arguments.sector, watchlist_file=arguments.watchlist)
     folder: Path = arguments.out / OWN_RULES
     replay(sector, _lines(arguments.messages), folder)
     before, after = read_run(folder), read_run(arguments.out)
@@ -263,7 +272,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 def _check(arguments: argparse.Namespace) -> int:
     try:
-        sector = load_sector(arguments.sector)
+        sector = load_sector(arguments.sector, watchlist_file=arguments.watchlist)
     except RefusedFeatureError as error:
         if arguments.geojson is not None:
             _write_json(arguments.geojson, refused(error))
@@ -273,7 +282,11 @@ def _check(arguments: argparse.Namespace) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     for one in found:
         print(f"{one.severity}: {one.text}", file=sys.stderr)
-    print(json.dumps(understood(sector, found), ensure_ascii=False, indent=2))
+    said = understood(sector, found)
+    if arguments.watchlist is not None:
+        counts = sector.watchlist.counts(UtcTime.read_clock().timestamp())
+        said["watchlist"] = {"file": str(arguments.watchlist)} | counts
+    print(json.dumps(said, ensure_ascii=False, indent=2))
     if arguments.geojson is not None:
         _write_json(arguments.geojson, drawn(sector, found))
     return 0

@@ -59,7 +59,7 @@ class Sector:
     layers: Mapping[str, FeatureCollection]  # in WGS 84, for the map
     sources: Mapping[str, Layer]  # what each layer was read from
     warnings: tuple[str, ...]  # what may be wrong and does not stop the service
-    watchlist: Watchlist = Watchlist()
+    watchlist: Watchlist  # empty where none was named
 
 
 def load_sector(

@@ -111,7 +111,7 @@ def unpacked(content: bytes, *, code: str, sector: str) -> tuple[Header, bytes]:
     elif header.code != code:
         why = "another version of the program wrote it"
     elif header.sector != sector:
-        why = "the sector's rules or layers have changed since"
+        why = "the sector's rules, layers or watchlist have changed since"
     elif header.size != len(body):
         why = f"it has {len(body)} bytes of {header.size}"
     elif header.sha256 != hashlib.sha256(body).hexdigest():
@@ -122,11 +122,12 @@ def unpacked(content: bytes, *, code: str, sector: str) -> tuple[Header, bytes]:
 
 
 def fingerprint_of(sector: Sector) -> str:
-    """Return what changes whenever a sector's rules or layers do."""
+    """Return what changes whenever a sector's rules, layers or watchlist do."""
     said = [sector.id, sector.name, sector.unit, sector.timezone.key, dict(sector.layers)]
     # A layer from a database file may hold dates, which JSON does not know.
     layers = json.dumps(said, sort_keys=True, default=str).encode()
-    return hashlib.sha256(encode(sector.rules) + layers).hexdigest()
+    listed = sector.watchlist.sha256.encode()
+    return hashlib.sha256(encode(sector.rules) + layers + listed).hexdigest()
 
 
 def dumped(state: object, sector: Sector) -> bytes:

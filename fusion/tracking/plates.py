@@ -1,8 +1,10 @@
 """A plate as read: a hint which vehicle it is. It may tip a balance and never decides alone.
 
-Readers mistake characters that look alike, so these count as one, and one more may be wrong.
+Readers mistake characters that look alike, so these count as one, and one more may be wrong. What
+is kept is what was read: nothing is put right.
 """
 
+import unicodedata
 from functools import lru_cache
 from typing import Final
 
@@ -20,11 +22,16 @@ _FULL: Final = 20.0  # old readings fade against new
 _ALIKE: Final = str.maketrans("OQDILZASGTB", "00011245678")
 
 
+def canonical(text: str) -> str:
+    """Return a plate's text without what separates its parts, in upper case (DOMAIN.md 6.1)."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFC", text).upper()))
+
+
 def normalised(plate: Plate | None) -> tuple[str, float] | None:
-    """Return a plate's text as compared, and its confidence; None: too vague to be a hint."""
+    """Return a plate's text as read, and its confidence; None: too vague to be a hint."""
     if plate is None or plate.confidence < _READABLE:
         return None
-    text = "".join(filter(str.isalnum, plate.text.upper())).translate(_ALIKE)
+    text = canonical(plate.text)
     return (text, plate.confidence) if len(text) >= _LEAST_LENGTH else None
 
 
@@ -33,7 +40,7 @@ def hint(read: tuple[str, float], known: Plates) -> float:
     if not known:
         return 0.0
     text, confidence = read
-    apart = _apart(text, known[0][0])
+    apart = _apart(text.translate(_ALIKE), _leading(known))
     if apart <= 1:
         return SAME * confidence
     return OTHER * confidence if apart >= _CLEARLY else 0.0
@@ -41,7 +48,7 @@ def hint(read: tuple[str, float], known: Plates) -> float:
 
 def are_two(one: Plates, other: Plates) -> bool:
     """Tell whether two vehicles clearly bear different plates."""
-    return bool(one and other) and _apart(one[0][0], other[0][0]) >= _CLEARLY
+    return bool(one and other) and _apart(_leading(one), _leading(other)) >= _CLEARLY
 
 
 def tallied(*readings: tuple[str, float]) -> Plates:
@@ -52,6 +59,16 @@ def tallied(*readings: tuple[str, float]) -> Plates:
     fade = min(1.0, _FULL / max(1e-9, sum(tally.values())))
     counted = ((text, weight * fade) for text, weight in tally.items())
     return tuple(sorted(counted, key=lambda one: (-one[1], one[0]))[:_MOST])
+
+
+@lru_cache(maxsize=4096)
+def _leading(known: Plates) -> str:
+    """Return what was read most often, characters that look alike taken for one."""
+    tally: dict[str, float] = {}
+    for text, weight in known:
+        alike = text.translate(_ALIKE)
+        tally[alike] = tally.get(alike, 0.0) + weight
+    return max(tally, key=lambda text: (tally[text], text))
 
 
 @lru_cache(maxsize=4096)

@@ -54,7 +54,7 @@ def test_schema_prints_the_schemas(capsys) -> None:
         (
             ["replay", str(GOLDEN / "sector.toml"), str(GOLDEN / "messages.jsonl"),
              "--out", "OUT", "--watchlist", "list.csv"],
-            "watchlist",
+            "list.csv",
         ),
         (
             ["replay", str(GOLDEN / "sector.toml"), str(GOLDEN / "messages.jsonl"),

@@ -28,8 +28,13 @@ def test_one_character_misread_is_still_the_same_plate(text, at, other) -> None:
 
 
 def test_characters_that_look_alike_are_one() -> None:
-    assert read("29A-123.45") == read("29a 12345") == read("Z9AI2345") == read("29A12345")
+    assert read("29A-123.45") == read("29a 12345") == read("29A12345")
+    assert hint(read("Z9AI2345"), tallied(read("29A12345"))) == pytest.approx(SAME * 0.9)
     assert hint(read("29B88088"), tallied(read("298BBOBB"))) == pytest.approx(SAME * 0.9)
+
+
+def test_what_was_read_is_kept_as_it_was_read() -> None:
+    assert read("Z9A-I23.45") == ("Z9AI2345", 0.9)
 
 
 def test_what_is_hardly_read_or_a_part_of_a_plate_says_nothing() -> None:

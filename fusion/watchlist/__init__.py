@@ -1,0 +1,1 @@
+"""The watchlist: entries with a purpose, a legal basis and an end; leads for people."""
