@@ -155,9 +155,9 @@ class WatchlistRule(Rule, frozen=True, kw_only=True):
 class TipRule(Rule, frozen=True, kw_only=True):
     """`[rules.tip]`: what people tell us they saw."""
 
-    max_sigma_m: Positive = 500.0  # a vaguer place says nothing
+    max_sigma_m: Positive = 300.0  # a vaguer place says nothing
     agrees_s: Positive = 600.0  # what it speaks of is seen by a device before or after
-    pace_mps: NotNegative = 1.0  # and may have gone so fast meanwhile
+    pace_mps: NotNegative = 0.5  # and may have come on so fast meanwhile
 
 
 class TrailsRule(Rule, frozen=True, kw_only=True):
