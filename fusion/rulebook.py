@@ -101,6 +101,9 @@ class GroupsRule(Rule, frozen=True, kw_only=True):
     link_speed_mps: Positive = 1.0  # difference of velocities
     link_s: Positive = 40.0  # over the line at the same place within so long
     count_s: NotNegative = 3.0  # so many count who were seen together for so long in all
+    # The law weighs the organising of a crossing anew from so many people on (Art. 348, 349).
+    thresholds: tuple[Annotated[int, Meta(ge=2)], ...] = (5, 11)
+    critical_from: Annotated[int, Meta(ge=0)] = 11  # so many crossing are `critical`; 0: never
 
 
 class PatrolsRule(Rule, frozen=True, kw_only=True):

@@ -57,7 +57,10 @@ def alert_of(sector: Sector, case: Matter, *, issued_at: UtcTime, late: bool = F
         issued_at=issued_at,
         probability=_probability(case),
         late=late,
-        reasons=case.reasons if isinstance(case, Notice) else reasons(case),
+        reasons=(
+            *(case.reasons if isinstance(case, Notice) else reasons(case)),
+            *_threshold(sector, case),
+        ),
         **_facts(sector, case),
     )
     if not isinstance(case, Notice):
@@ -147,7 +150,9 @@ def severity(sector: Sector, case: Matter) -> Severity:
     """Return how urgent the rules call it."""
     if isinstance(case, Notice):
         return case.severity
-    rule = sector.rules.crossing
+    rule, critical_from = sector.rules.crossing, sector.rules.groups.critical_from
+    if 0 < critical_from <= case.headcount:
+        return Severity.CRITICAL
     return rule.severity_outbound if case.outbound else rule.severity_inbound
 
 
@@ -185,6 +190,16 @@ def reasons(case: Case) -> tuple[Reason, ...]:
         )
         found.append(Reason(code=f"line_{case.line_status}", text=text, value=round(whole_m, 1)))
     return tuple(found)
+
+
+def _threshold(sector: Sector, case: Matter) -> tuple[Reason, ...]:
+    """Say the highest number of people from which the law weighs it anew, if they are as many."""
+    reached = [one for one in sector.rules.groups.thresholds if one <= case.headcount]
+    if not reached:
+        return ()
+    most = max(reached)
+    text = f"{case.headcount} together: {most} or more, where the law weighs it anew"
+    return (Reason(code=f"group_of_{most}", text=text, value=float(case.headcount)),)
 
 
 def _probability(case: Matter) -> float:

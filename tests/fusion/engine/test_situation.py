@@ -39,6 +39,26 @@ def test_a_group_is_one_alert_and_one_incident(make, sector, run, size) -> None:
     assert outcome.engine.counts.tracks == size
 
 
+@pytest.mark.parametrize(
+    ("size", "rules", "code", "severity"),
+    [
+        (4, "", None, "high"),
+        (5, "", "group_of_5", "high"),
+        (12, "", "group_of_11", "critical"),
+        (12, "critical_from = 0\nthresholds = [3]", "group_of_3", "high"),
+    ],
+)
+def test_from_5_and_from_11_people_on_an_alert_says_so(
+    make, sector_maker, run, size, rules, code, severity
+) -> None:
+    sector = sector_maker.load(rules=f"[rules.groups]\n{rules}\n")
+    (alert,) = run(sector, make.world(group(make, size)).messages()).alerts
+    said = [reason for reason in alert.reasons if reason.code.startswith("group_of_")]
+    assert [reason.code for reason in said] == ([code] if code else [])
+    assert [reason.value for reason in said] == [size] * len(said)
+    assert alert.severity == severity
+
+
 def test_a_group_seen_by_two_cameras_is_counted_once(make, sector, run) -> None:
     eyes = [
         make.eye("cam-1", sigma_m=0.5, bias_m=(0.4, -0.3), bias_sigma_m=0.5),
