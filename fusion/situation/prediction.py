@@ -1,8 +1,14 @@
 """Where somebody on a trail will come out, and when: distributions, not numbers.
 
-From each course that they may be on (`fusion.situation.matching`) on, nobody turns round; between
-the exits of one course a longer way is less likely, exp(-extra / scale) (DOMAIN.md 5.5, a softmax
-over the remaining cost). The time to an exit is lognormal about what is left over the pace.
+From each course that they may be on (`fusion.situation.matching`) on, nobody turns round. Between
+the exits of one course it is a softmax over a cost (DOMAIN.md 5.5): how much of a detour the way
+would be for somebody who came from behind, straight as they go now. Nobody climbs to the line to
+come down again by the next valley; how far an exit is says little.
+
+    behind . . . . here ===> ...      detour: behind to here, and on along the trails to the
+          ` . . . . . . . . exit      exit, less the straight way from behind to the exit
+
+The time to an exit is lognormal about what is left over the pace.
 """
 
 import math
@@ -15,10 +21,13 @@ from fusion.situation.trail_network import Course, TrailNetwork
 from fusion.tracking.motion import Motion
 
 _SLOWEST_MPS: Final = 0.4  # who rests goes on
-_SPREAD: Final = 0.25  # 1 sigma of ln(time): nobody keeps one pace
+_SPREAD: Final = 0.15  # 1 sigma of ln(time): nobody keeps one pace
 _P90: Final = 1.2816  # of a standard normal distribution
-_SCALE: Final = 0.5  # of the shortest way, ...
+_SCALE: Final = 0.3  # of the shortest way, ...
 _SCALE_M: Final = 60.0  # and so much more
+_END: Final = 0.25  # where a trail just ends few go, beside where it comes over the line
+_EXTRA: Final = 0.3  # a longer way costs so much of what a detour does
+_BEHIND_M: Final = 150.0
 
 
 class Eta(NamedTuple):
@@ -94,7 +103,14 @@ def ways(footing: Footing, motion: Motion, network: TrailNetwork) -> tuple[Way, 
         left_m = network.left_m(course, foot.s_m)
         nearest_m = left_m + exits[0].beyond_m
         scale_m = _SCALE_M + _SCALE * nearest_m
-        weights = [math.exp((exits[0].beyond_m - one.beyond_m) / scale_m) for one in exits]
+        sign = _BEHIND_M if course.onward else -_BEHIND_M
+        behind = (motion.x_m - sign * foot.unit.x_m, motion.y_m - sign * foot.unit.y_m)
+        costs_m = [
+            _EXTRA * one.beyond_m + (one.beyond_m - math.dist(behind, network.nodes[one.node].at))
+            for one in exits
+        ]
+        least_m = min(costs_m)
+        weights = [math.exp((least_m - cost_m) / scale_m) for cost_m in costs_m]
         whole = sum(weights)
         for one, weight in zip(exits, weights, strict=True):
             way = Way(one.node, p * weight / whole, left_m + one.beyond_m, course, one.courses)
