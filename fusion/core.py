@@ -29,6 +29,17 @@ from fusion.situation.groups import (
 )
 from fusion.situation.patrols import Bond, Unit, UnitFix, bond, is_near, met
 from fusion.situation.stages import said
+from fusion.situation.tips import (
+    Tip,
+    agreeing,
+    agrees_with,
+    is_tip,
+    raised,
+    raised_notice,
+    reach_of,
+    tips_of,
+    told,
+)
 from fusion.situation.zones_here import EXPLAINS, open_crossing_point, ruling_zone
 from fusion.snapshot import dumped, loaded
 from fusion.tracking.fixes import Look
@@ -59,6 +70,7 @@ class Core:
         self.units: dict[str, Unit] = {}
         self.cases: dict[str, Case] = {}
         self.notices: dict[str, Notice] = {}
+        self.tips: dict[str, Tip] = {}  # of lately
         self.revision = 0  # grows whenever a case changes
         self._next_tick = -math.inf
         self.case_kept_s = sector.rules.time.horizon_s + _CASE_KEPT_S
@@ -70,7 +82,7 @@ class Core:
     def copy(self) -> "Core":
         """Return an independent copy that shares all values. `wake` it before use."""
         twin = self._with(self.tracker.copy(), dict(self.cases), self._trodden)
-        twin.notices = dict(self.notices)
+        twin.notices, twin.tips = dict(self.notices), dict(self.tips)
         return twin
 
     def content(self) -> bytes:
@@ -80,7 +92,7 @@ class Core:
             (
                 (tracker.tracks, tracker.offsets, tracker.waiting, tracker.gone),
                 (tracker.overlaps.since, tracker.overlaps.apart),
-                (self.units, self.cases, self.notices),
+                (self.units, self.cases, self.notices, self.tips),
                 (self.revision, self._next_tick),
             ),
             self._sector,
@@ -97,7 +109,7 @@ class Core:
         tracker = twin.tracker
         tracker.tracks, tracker.offsets, tracker.waiting, tracker.gone = tracked
         tracker.overlaps.since, tracker.overlaps.apart = overlaps
-        twin.units, twin.cases, twin.notices = about
+        twin.units, twin.cases, twin.notices, twin.tips = about
         twin.revision, twin._next_tick = stamps
         return twin
 
@@ -111,6 +123,9 @@ class Core:
         twin.notices = {
             name: one for name, one in self.notices.items() if (one.cell in region) is inside
         }
+        twin.tips = {
+            name: tip for name, tip in self.tips.items() if (cell_of(*tip.at) in region) is inside
+        }
         return twin
 
     def replaced(self, region: frozenset[int], anew: "Core", devices: Collection[str]) -> "Core":
@@ -122,6 +137,7 @@ class Core:
         twin.tracker = twin.tracker.joined(anew.tracker, devices)
         twin.cases |= anew.cases
         twin.notices |= anew.notices
+        twin.tips |= anew.tips
         twin.units = dict(anew.units)
         twin.revision = max(self.revision, anew.revision) + 1
         return twin
@@ -143,6 +159,8 @@ class Core:
         for track in tracks.values():
             over = track.watch.over or track.place
             yield frozenset((cell_of(*track.place), cell_of(*over)))
+        for tip in self.tips.values():
+            yield reach_of(tip, self._rules.tip)
         for track in self.tracker.gone.values():
             yield frozenset((cell_of(*track.place),))
 
@@ -185,6 +203,9 @@ class Core:
         if isinstance(item, UnitFix):
             self._met(item)
             return ()
+        if is_tip(item):
+            self._hear(item)
+            return ()
         step = self.tracker.look(item)
         for track in step.updated:
             self._watch(track, item)
@@ -202,10 +223,17 @@ class Core:
             self._let_pass(notice, at_s)
         if at_s % COUNT_S == 0.0:
             self._count(at_s)
+        self._forget(at_s)
+        return lines
+
+    def _forget(self, at_s: float) -> None:
+        """Let go of the units and tips that say nothing any more."""
+        for tip in list(self.tips.values()):
+            if at_s - tip.at_s > self._rules.tip.agrees_s:
+                del self.tips[tip.id]
         for unit in list(self.units.values()):
             if at_s - unit.fixes[-1].at_s > self._unit_kept_s:
                 del self.units[unit.unit_id]
-        return lines
 
     def _count(self, at_s: float) -> None:
         """Count who walks together near the line, and the groups that crossed it lately."""
@@ -291,8 +319,21 @@ class Core:
         text = lacking(kind, witnesses, self._rules.corroboration)
         return None if text is None else Held(HeldBecause.UNCORROBORATED, text)
 
+    def _hear(self, look: Look) -> None:
+        """Take in what somebody told us: a notice of its own, and more urgency for others."""
+        rule = self._rules.tip
+        for tip in tips_of(look):
+            self.tips[tip.id] = tip
+            self._keep_notice(told(tip, self.notices.values(), rule))
+            for notice in list(self.notices.values()):
+                if agrees_with(tip, notice, rule):
+                    self._keep_notice(raised_notice(notice, tip))
+
     def _heed(self, track: Track, finding: Finding, at_s: float) -> None:
         """Take in what a stage says of a track: a new notice, or more of one that is known."""
+        if self.tips:
+            tip = agreeing(self.tips.values(), track, at_s, self._rules.tip)
+            finding = raised(finding, tip)
         group = self._company(track, at_s)
         known = notice_of(self.notices.values(), finding, group, at_s)
         if known is None:

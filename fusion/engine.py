@@ -22,6 +22,7 @@ from edge.messages import (
     DetectionsMessage,
     Incident,
     PositionMessage,
+    SensorKind,
     TrackUpdate,
     UtcTime,
 )
@@ -34,9 +35,10 @@ from fusion.reorder import Arrivals, Entry, Verdict
 from fusion.rerun import Rerun, touched
 from fusion.sector import Sector
 from fusion.situation.patrols import UnitFix, unit_fix
+from fusion.situation.tips import is_tip, reach_of, tips_of
 from fusion.snapshot import UnfitSnapshotError, dumped, loaded
 from fusion.telling import Telling
-from fusion.tracking.fixes import Fix, Look
+from fusion.tracking.fixes import Look
 from fusion.tracking.lines import Written
 from fusion.tracking.placing import look_of
 from fusion.trodden import Trodden, cells_about
@@ -239,7 +241,7 @@ class Engine:
                 detections=counts.detections + len(message.detections),
                 untracked=counts.untracked + look.untracked,
             )
-            self._mark(look.fixes, at_s)
+            self._mark(look, at_s)
             self._file(Entry(at_s, sender, message.message_id, look))
         elif isinstance(message, PositionMessage) and at_s is not None:
             fix = unit_fix(message, self._sector.frame)._replace(at_s=at_s)
@@ -248,12 +250,13 @@ class Engine:
         return None
 
     def _look(self, message: DetectionsMessage, at_s: float, sigma_t_s: float) -> Look:
+        rules, is_word = self._sector.rules, message.sensor.kind is SensorKind.TIP
         return look_of(
             message,
             self._sector.frame,
             at_s=at_s,
             sigma_t_s=sigma_t_s,
-            max_sigma_m=self._sector.rules.tracking.max_sigma_m,
+            max_sigma_m=rules.tip.max_sigma_m if is_word else rules.tracking.max_sigma_m,
         )
 
     def _too_late(self, admitted: Admitted, sender: str, clock_s: float) -> Event:
@@ -274,10 +277,15 @@ class Engine:
         why = f"captured more than the horizon of {self._time.horizon_s:g} s ago"
         return MessageLate(message, why)
 
-    def _mark(self, fixes: tuple[Fix, ...], at_s: float) -> None:
-        """Note where somebody may have been."""
+    def _mark(self, look: Look, at_s: float) -> None:
+        """Note where somebody may have been, or all those whom a tip may speak of."""
+        if is_tip(look):
+            for tip in tips_of(look):
+                for cell in reach_of(tip, self._sector.rules.tip):
+                    self._trodden.mark_cell(cell, at_s)
+            return
         gate = self._sector.rules.tracking.gate
-        for fix in fixes:
+        for fix in look.fixes:
             reach_m = math.sqrt(gate * fix.cov[0]), math.sqrt(gate * fix.cov[2])
             for cell in cells_about(fix.x_m, fix.y_m, *reach_m):
                 self._trodden.mark_cell(cell, at_s)

@@ -10,6 +10,8 @@ from fusion.situation.loitering import Lingering
 from fusion.situation.meetings import Stop
 from fusion.situation.zones import Stays
 from fusion.tracking.motion import Motion
+from fusion.watchlist import leads as watchlist
+from fusion.watchlist.leads import Leads
 
 if TYPE_CHECKING:
     from fusion.sector import Sector
@@ -25,6 +27,7 @@ class Stages(NamedTuple):
     stays: Stays = Stays()
     lingering: Lingering = Lingering()
     stop: Stop = Stop()
+    leads: Leads = Leads()
 
 
 def said(
@@ -43,12 +46,14 @@ def said(
     stays, entered = zones.observe(before.stays, track, at_s, sector)
     lingering, lingers = loitering.observe(before.lingering, track, at_s, sector)
     stop, meets = meetings.observe(before.stop, track, at_s, sector, near)
+    leads, hits = watchlist.observe(before.leads, track, at_s, sector)
     if (
         heading is before.approach
         and stays is before.stays
         and lingering is before.lingering
         and stop is before.stop
+        and leads is before.leads
     ):
         return before, ()
     findings = [one for one in (nears, lingers, meets) if one is not None]
-    return Stages(heading, stays, lingering, stop), (*entered, *findings)
+    return Stages(heading, stays, lingering, stop, leads), (*entered, *hits, *findings)
