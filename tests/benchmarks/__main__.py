@@ -111,6 +111,17 @@ BENCHMARKS = {
             )
         },
     ),
+    "crossing": Benchmark(
+        ("-m", "tests.benchmarks.bench_crossing"),
+        {
+            "walks: calibration error of alerts": Target(most=0.05),
+            "walks: calibration error of beliefs": Target(most=0.05),
+            "walks: turn-backs told as crossings": Target(most=0.0),
+            "walks: crossers told twice": Target(most=0.0),
+            "walks: delay s, median (sigma 1 to 3 m)": Target(most=4.0),
+            "along the line: share of hours without": Target(least=0.999),
+        },
+    ),
     "nights": Benchmark(
         ("-m", "tests.benchmarks.nights"),
         {
@@ -131,6 +142,14 @@ BENCHMARKS = {
                 ("turned back: without a crossing alert", Target(least=1.0)),
                 ("turned back: approach ended as no_threat", Target(least=1.0)),
             )
+        },
+    ),
+    "trails": Benchmark(
+        ("-m", "tests.benchmarks.bench_trails"),
+        {
+            "matching at 15 m, 40 m apart: right": Target(least=0.95),
+            "prediction: true exit in the first three": Target(least=0.95),
+            "prediction: error of the median time, median": Target(most=0.20),
         },
     ),
     # About an hour: 60 km·days of nothing to tell.

@@ -161,6 +161,7 @@ def matching(seed: int, count: int) -> dict[str, float]:
             beliefs.append((said[likeliest], likeliest == truth))
     sure = [true for p, true in beliefs if p >= 0.95]
     return {
+        "right": round(statistics.fmean(right["unbiased"] + right["biased"]), 4),
         "right, unbiased": round(statistics.fmean(right["unbiased"]), 4),
         "right, a part of it shared": round(statistics.fmean(right["biased"]), 4),
         "looks on a trail": len(right["unbiased"]) + len(right["biased"]),
