@@ -113,7 +113,9 @@ def observe(
     mark = Mark(at_s, side.distance_m if outbound else -side.distance_m, way_m)
     routes = ways(step, motion, sector.network)
     now = _Now(track, mark, side, sigma_m, routes, step.off, outbound)
-    state = replace(state, marks=_with(state.marks, mark))
+    # Off the trails in a field or a village, people are about there: no progress begins in it.
+    is_about = step.off > _HALF and _at_work(track, at_s, sector)
+    state = replace(state, marks=(mark,) if is_about else _with(state.marks, mark))
     if state.nearest is not None:
         return _went_on(state, state.nearest, now, sector)
     heading = _heading(state.marks, now, sector)
@@ -187,7 +189,7 @@ def _heading(marks: tuple[Mark, ...], now: _Now, sector: "Sector") -> _Heading |
     left_m = now.mark.line_m if way is None else way.left_m
     pace_sigma_mps = math.sqrt(max(motion.c[0], motion.c[2]))
     when = eta(left_m, now.sigma_m, closing_mps, pace_sigma_mps)
-    if gained_m >= max(rule.open_progress_m, needed_m) and not _at_work(now, sector):
+    if gained_m >= max(rule.open_progress_m, needed_m):
         probability += now.off * when.within(rule.horizon_s)
     if probability < rule.min_probability:
         return None
@@ -197,10 +199,11 @@ def _heading(marks: tuple[Mark, ...], now: _Now, sector: "Sector") -> _Heading |
     return _Heading(min(1.0, probability), when, towards, way, left_m, closing_mps)
 
 
-def _at_work(now: _Now, sector: "Sector") -> bool:
+def _at_work(track: "Track", at_s: float, sector: "Sector") -> bool:
     """Tell whether somebody is where people work or live: their ways there lead nowhere."""
-    when = UtcTime.from_epoch_s(now.mark.at_s)
-    return place_of_work(sector, now.track.place, when) is not None
+    return bool(sector.zones) and (
+        place_of_work(sector, track.place, UtcTime.from_epoch_s(at_s)) is not None
+    )
 
 
 def _finding(heading: _Heading, now: _Now, sector: "Sector") -> Finding:
