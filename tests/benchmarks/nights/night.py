@@ -5,6 +5,7 @@ What is made is kept in `.cache/nights`, under the hash of what it is made of an
 
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -104,11 +105,19 @@ def unseen(seed: int = UNSEEN_SEED, *, until_s: float = FULL_S) -> Night:
 
 def kept(name: str, ingredients: Ingredients, *, seed: int, until_s: float) -> Night:
     """Return a night, made now or before."""
-    folder = _FOLDER / f"{name}-{_mark(ingredients, seed, until_s)}"
-    if not (folder / "truth.json").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        make(folder, ingredients, seed=seed, until_s=until_s)
+    stem = f"{name}-{until_s:g}s"
+    folder = _FOLDER / f"{stem}-{_mark(ingredients, seed, until_s)}"
+    if not folder.exists():
+        _FOLDER.mkdir(parents=True, exist_ok=True)
+        for old in _FOLDER.glob(f"{stem}-*"):
+            shutil.rmtree(old, ignore_errors=True)
+        scratch = Path(tempfile.mkdtemp(dir=_FOLDER))
+        make(scratch, ingredients, seed=seed, until_s=until_s)
+        # Whole or not at all; another process may have been faster, with the same bytes.
+        if folder.exists():
+            shutil.rmtree(scratch)
+        else:
+            scratch.rename(folder)
     return loaded(name, folder)
 
 
@@ -154,7 +163,6 @@ def make(folder: Path, ingredients: Ingredients, *, seed: int, until_s: float) -
     with (folder / "messages.jsonl").open("wb") as file:
         file.writelines(line.encoded() for line in lines)
     Ways.of(people.movers, until_s).write(folder / "ways.npz")
-    # Last: a folder that has it is whole.
     truth = truth_of(people, ground, sighted, until_s)
     (folder / "truth.json").write_bytes(msgspec.json.encode(truth))
 
