@@ -232,6 +232,8 @@ class Link:
         self._closing.set()
         self._client.disconnect()
         self._client.loop_stop()
+        # Its own pair of sockets paho closes only once it is collected, which may be never.
+        self._client._reset_sockets(sockpair_only=True)  # noqa: SLF001 - there is no other way
 
     def receive(self, *, at_most: int, within_s: float) -> list[Delivery]:
         """Wait for a message; return it and what else has come, in that order.

@@ -18,7 +18,16 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from edge.messages import Alert, Deed, Incident, RefusedError, TrackUpdate, UtcTime, decode_as
+from edge.messages import (
+    Alert,
+    Deed,
+    Incident,
+    RefusedError,
+    Result,
+    TrackUpdate,
+    UtcTime,
+    decode_as,
+)
 from fusion.events import (
     AlertIssued,
     AlertSuppressed,
@@ -240,7 +249,8 @@ class Store:
         query = (
             sa.select(DEED.c.document)
             .where(DEED.c.incident_id == incident_id)
-            .order_by(DEED.c.received_at, DEED.c.version, DEED.c.message_id)
+            # What is refused at a version came after the step that led to it.
+            .order_by(DEED.c.received_at, DEED.c.version, DEED.c.result != Result.APPLIED.value)
         )
         return self._documents(query, Deed)
 

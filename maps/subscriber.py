@@ -57,6 +57,8 @@ class Subscriber:
         """Disconnect and end the thread."""
         self._client.disconnect()
         self._client.loop_stop()
+        # Its own pair of sockets paho closes only once it is collected, which may be never.
+        self._client._reset_sockets(sockpair_only=True)  # noqa: SLF001 - there is no other way
 
     def send(self, topic: str, payload: bytes) -> bool:
         """Send a message, QoS 1; False: the broker is away, and nothing will be sent."""

@@ -289,7 +289,7 @@ def test_two_people_at_two_maps_and_one_of_them_is_first(
             done = (await clients[0].get(f"{path}/deeds")).json()
             for client in clients:
                 await client.aclose()
-            return [*both, done]
+        return [*both, done]
 
     one, other, done = asyncio.run(at_maps())
     taken, refused = sorted((one, other), key=lambda answer: answer.status_code)
