@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 VERSION: Final = 1
 ROOT: Final = "tuanbien/v1"
 FUSION: Final = "fusion"  # the device segment of what fusion says about a whole sector
+CANARY: Final = "canary"  # fusion's own message that passes through the whole chain
 MAPS: Final = "maps"  # the one of what people do, on whichever map
 MAX_BYTES: Final = {"detections": 256 * 1024, "evidence": 900 * 1024}
 DEFAULT_MAX_BYTES: Final = 256 * 1024
@@ -485,6 +486,16 @@ class Alert(Struct, frozen=True, kw_only=True):
     grouped_with: Id | msgspec.UnsetType = msgspec.UNSET
 
 
+class Contribution(Wire, frozen=True, kw_only=True):
+    """What one device contributed to an incident, up to when it was last decided on."""
+
+    device: Name
+    first_seen_at: UtcTime
+    last_seen_at: UtcTime
+    detections: Count
+    best_sigma_m: NotNegative  # of its best position: the larger axis of the error, 1 sigma
+
+
 class Overdue(Wire, frozen=True, kw_only=True):
     """The step that an incident waits for too long, and since when it is too long."""
 
@@ -518,6 +529,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     ended_at: UtcTime | msgspec.UnsetType = msgspec.UNSET  # of what it is about, if it has
     follows: Id | msgspec.UnsetType = msgspec.UNSET  # the incident of the approach before it
     led_to: Id | msgspec.UnsetType = msgspec.UNSET  # the crossing that an approach became
+    lineage: tuple[Contribution, ...] | msgspec.UnsetType = msgspec.UNSET
     # What people do about it (docs/incidents.md); left out where nobody did anything.
     version: Count | msgspec.UnsetType = msgspec.UNSET  # how many steps they took; left out: 0
     acted_by: Id | msgspec.UnsetType = msgspec.UNSET  # who took the last one; or `system`
@@ -691,6 +703,9 @@ def decode(topic: str, payload: bytes) -> AnyFieldMessage:
         raise InvalidMessageError(msg) from error
     if where.device == FUSION:
         msg = f"topic {topic!r}: the name {FUSION!r} is not a device's or a unit's"
+        raise InvalidMessageError(msg)
+    if where.device == CANARY and (where.kind != "detections" or message.detections):
+        msg = f"topic {topic!r}: the name {CANARY!r} is of fusion's own message, which saw nothing"
         raise InvalidMessageError(msg)
     sender = message.unit_id if where.kind == "position" else message.device_id
     if (message.sector, sender) != (where.sector, where.device):
