@@ -1,4 +1,4 @@
-"""Read GeoPackage, Shapefile and FlatGeobuf (by GDAL, through pyogrio) into features.
+"""Read GeoPackage, Shapefile, FlatGeobuf and OSM (by GDAL, through pyogrio) into features.
 
 Their coordinates may be anything: nothing is read before the CRS is known, from the file
 itself or from what the sector's table declares.
@@ -18,6 +18,8 @@ from fusion.datum import EXAMPLE, Datum, FloatArray, datum
 from fusion.drawn import Drawn, Shape
 
 FORMATS: Final = {".gpkg": "GPKG", ".shp": "ESRI Shapefile", ".fgb": "FlatGeobuf"}
+OSM_ENDINGS: Final = {".osm": "OSM", ".pbf": "OSM"}
+_DRIVERS: Final = FORMATS | OSM_ENDINGS
 _DECIMALS: Final = 9  # of a degree: 0.1 mm
 _LARGEST_DEG: Final = 360.0
 
@@ -60,8 +62,8 @@ def read_gis(path: Path, *, table: str | None, declared: str | None) -> tuple[li
     except (ValueError, RuntimeError, OSError) as error:
         msg = f"{path}: cannot be read ({' '.join(str(error).split())})"
         raise RefusedError(msg) from error
-    if driver != FORMATS[path.suffix.lower()]:
-        msg = f"{path}: is a {driver} inside, not the {FORMATS[path.suffix.lower()]} of its name"
+    if driver != _DRIVERS[path.suffix.lower()]:
+        msg = f"{path}: is a {driver} inside, not the {_DRIVERS[path.suffix.lower()]} of its name"
         raise RefusedError(msg)
     shapes = [_shape(f"{path}: feature {i}", blob) for i, blob in enumerate(blobs)]
     origin = _origin(path, meta["crs"], declared, shapely.get_coordinates(shapes))

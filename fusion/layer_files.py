@@ -16,6 +16,7 @@ from fusion.drawn import Drawn
 from fusion.gis_files import FORMATS, read_gis
 from fusion.gpx_kml import read_gpx, read_kml
 from fusion.layers import WGS84, WGS84_NAMES, Layer, read_geojson
+from fusion.osm_files import is_osm, read_osm
 
 _XML: Final[dict[str, tuple[str, Callable[[Path], list[Drawn]]]]] = {
     ".gpx": ("GPX", read_gpx),
@@ -49,6 +50,10 @@ def read_layer(file: LayerFile) -> Layer:
     if ending == ".kmz":
         msg = f"{file.path}: KMZ is KML in a ZIP file, and is not read; unzip it and name the .kml"
         raise RefusedError(msg)
+    if is_osm(file.path):
+        trails, others = read_osm(file.path)
+        layer = _layer(file, "OpenStreetMap", trails, trails, None)
+        return layer._replace(left_out=(("other ways", others),) if others else ())
     if ending not in _XML:
         layer = read_geojson(file.path)
         for feature in layer.collection["features"]:
@@ -68,8 +73,8 @@ def read_layer(file: LayerFile) -> Layer:
 def _refuse_what_wgs84_needs_not(file: LayerFile) -> None:
     if file.crs is not None and file.crs not in WGS84_NAMES:
         msg = (
-            f"{file.path}: GeoJSON, GPX and KML are WGS 84 by definition, so crs {file.crs!r} "
-            "cannot be; give the layer as a GeoPackage or Shapefile, or convert it"
+            f"{file.path}: GeoJSON, GPX, KML and OSM are WGS 84 by definition, so crs "
+            f"{file.crs!r} cannot be; give the layer as a GeoPackage or Shapefile, or convert it"
         )
         raise RefusedError(msg)
     if file.table is not None:

@@ -51,7 +51,7 @@ class Layer(NamedTuple):
     labels: tuple[str, ...]  # of each feature in the file's own count: `feature 3`
     operation: str | None = None  # what moved it to WGS 84; None: it was
     accuracy_m: float | None = None  # of that move, as its publisher states it
-    left_out: tuple[tuple[str, int], ...] = ()  # other geometries in a GPX or KML: kind, count
+    left_out: tuple[tuple[str, int], ...] = ()  # what else the file holds: kind, count
 
     def name_of(self, number: int) -> str:
         """Return the id of a feature, or its label: what whoever drew it knows it by."""

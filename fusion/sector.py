@@ -19,6 +19,7 @@ from fusion.forgotten_datum import signs_of_vn2000
 from fusion.layer_files import LayerFile, read_layer
 from fusion.layers import Feature, FeatureCollection, Layer, RefusedFeatureError, features
 from fusion.local_frame import LocalFrame, Metres
+from fusion.osm_files import is_osm
 from fusion.plan import Marker, Trail, Zone, plan_about
 from fusion.rulebook import Rules, read_rules
 from fusion.sector_file import (
@@ -130,6 +131,9 @@ def _read_layers(path: Path, named: LayersTable) -> dict[str, Layer]:
         if table is None:
             continue
         told = table if isinstance(table, LayerTable) else LayerTable(table)
+        if name != "trails" and is_osm(Path(told.file)):
+            msg = f"{path.parent / told.file}: OpenStreetMap is read for trails, not for {name}"
+            raise RefusedError(msg)
         file = LayerFile(
             path.parent / told.file, geometry, told.crs, told.layer, told.properties()
         )
