@@ -31,9 +31,11 @@ from fusion.course import Course
 from fusion.events import Event, MessageLate, MessageRefused, TracksRevised, TracksUpdated
 from fusion.forensic import Forensic
 from fusion.intake import Admitted, Intake, Refused, sender_of
+from fusion.notices import of_fault
 from fusion.reorder import Arrivals, Entry, Verdict
 from fusion.rerun import Rerun, touched
 from fusion.sector import Sector
+from fusion.situation.devices import DeviceWatch
 from fusion.situation.patrols import UnitFix, unit_fix
 from fusion.situation.tips import is_tip, reach_of, tips_of
 from fusion.snapshot import UnfitSnapshotError, dumped, loaded
@@ -87,6 +89,7 @@ class Engine:
         self._telling = Telling(sector)
         self._forensic = Forensic(sector, self._telling)
         self._workflow = Workflow(sector.rules)
+        self._devices = DeviceWatch(sector)
         self._clock_s = -math.inf
         self._late: dict[str, float] = {}  # the earliest message of each sender that came too late
         self._late_since_s = 0.0  # by the clock
@@ -148,7 +151,7 @@ class Engine:
         events: list[Event] = []
         while not self._is_idle:
             events.extend(self._pass(grid_after(self._clock_s)))
-        return events
+        return events + self._settle_devices()
 
     def _pass(self, to_s: float) -> list[Event]:
         """Let the clock pass on the grid of ticks, up to an instant (inclusive)."""
@@ -231,6 +234,8 @@ class Engine:
         # Whatever lies before the oldest stretch is late, however the clock was set meanwhile.
         clock_s = max(self._clock_s, self._course.began_s + self._time.horizon_s)
         verdict = self._arrivals.judge(message, sender=sender, at_s=at_s, clock_s=clock_s)
+        if verdict is not Verdict.DUPLICATE:
+            self._devices.note(message, at_s, self._clock_s)
         if verdict is Verdict.DUPLICATE:
             self._counts = counts._replace(duplicates=counts.duplicates + 1)
         elif verdict is Verdict.LATE:
@@ -313,14 +318,23 @@ class Engine:
         )
         self._forget()
         events.extend(self._told())
-        if rerun or self._course.core.revision != self._telling.revision:
+        faulty = self._devices.advance(self._clock_s)
+        if faulty or rerun or self._course.core.revision != self._telling.revision:
             issued = (self._clock_s if rerun else before_s, self._clock_s)
             events.extend(self._changes(issued=issued, rerun=rerun))
         return self._workflow.overlay(events, self._clock_s)
 
+    def _settle_devices(self) -> list[Event]:
+        """Say what is wrong with devices by what a recording holds, now that it is over."""
+        if not self._devices.settle():
+            return []
+        issued = (self._clock_s, self._clock_s)
+        return self._workflow.overlay(list(self._changes(issued=issued, rerun=False)), issued[0])
+
     def _changes(self, *, issued: tuple[float, float], rerun: bool) -> Iterator[Event]:
         return self._telling.changes(
             self._course.core,
+            {name: of_fault(one) for name, one in self._devices.faults.items()},
             at_s=self._course.done_s,
             settled_s=self._course.began_s,
             issued=issued,

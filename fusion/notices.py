@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from edge.messages import AlertKind, Lead, Reason, Severity
 from fusion.incidents import JOIN_S, Case, Held
 from fusion.local_frame import Metres
+from fusion.situation.devices import DeviceFault
 from fusion.situation.finding import Finding
 from fusion.tracking.track import Track, derived_id
 from fusion.tracking.tracker import simultaneous
@@ -140,6 +141,32 @@ def begun(
         headcount_min=max(1, simultaneous(company)),
         simulated=any(one.simulated for one in company),
         decided_s=at_s,
+    )
+
+
+def of_fault(fault: DeviceFault) -> Notice:
+    """Return the notice of what is wrong with a device, or with many at once."""
+    return Notice(
+        id=fault.id,
+        kind=AlertKind.DEVICE,
+        subject=fault.cause.value,
+        severity=fault.severity,
+        probability=1.0,
+        outbound=None,
+        reasons=fault.reasons,
+        eta_s=None,
+        lead=None,
+        at=fault.at or Metres(0.0, 0.0),  # nobody said where: the sector's middle
+        opened_s=fault.began_s,
+        updated_s=fault.last_s,
+        tracks=(),
+        devices=fault.devices,
+        headcount=0,
+        headcount_min=0,
+        simulated=fault.simulated,
+        ended_s=fault.ended_s,
+        free=True,
+        decided_s=fault.known_s,
     )
 
 

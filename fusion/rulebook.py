@@ -163,6 +163,47 @@ class TipRule(Rule, frozen=True, kw_only=True):
     pace_mps: NotNegative = 0.5  # and may have come on so fast meanwhile
 
 
+class DevicesRule(Rule, frozen=True, kw_only=True):
+    """`[rules.devices]`: when a device that is silent or blind is a matter of its own."""
+
+    silent_s: Annotated[float, Meta(ge=15.0, le=86_400.0)] = 60.0  # of whoever sends statuses
+    sustain_s: Positive = 30.0  # a picture is bad, or good again, for so long
+    join_s: NotNegative = 300.0  # what begins again so soon is still the same
+    frame_age_s: Positive = 30.0  # an older picture is none
+    queue_depth: Annotated[int, Meta(ge=1)] = 500  # messages behind a link, and not fewer
+    together_s: NotNegative = 30.0  # from one to the next of those that fail at once
+    storm: Annotated[int, Meta(ge=2)] = 5  # devices that fail at once are one matter
+    long_s: Positive = 600.0  # a silence that lasts
+    severity_silent: Severity = Severity.LOW  # or said good-bye
+    severity_long: Severity = Severity.MEDIUM
+    severity_blind: Severity = Severity.MEDIUM
+    severity_link: Severity = Severity.LOW
+    severity_all: Severity = Severity.HIGH  # nobody is heard any more
+
+    def __post_init__(self) -> None:
+        """Refuse what would take a device between two messages for one that fell silent."""
+        if self.together_s > self.silent_s / 2.0:
+            msg = f"together_s {self.together_s:g} is more than half of silent_s {self.silent_s:g}"
+            raise ValueError(msg)
+
+    def severity_of(self, cause: str, lasts_s: float) -> Severity:
+        """Return how urgent a cause (`fusion.situation.device_record`) is by now."""
+        if cause == "silent" and lasts_s >= self.long_s:
+            return self.severity_long
+        return {
+            "all_silent": self.severity_all,
+            "silent": self.severity_silent,
+            "offline": self.severity_silent,
+            "link": self.severity_link,
+        }.get(cause, self.severity_blind)
+
+
+class CoverageRule(Rule, frozen=True, kw_only=True):
+    """`[rules.coverage]`: which stretches nobody sees."""
+
+    shortest_m: NotNegative = 5.0  # shorter ones are the roughness of what devices say they see
+
+
 class TrailsRule(Rule, frozen=True, kw_only=True):
     """`[rules.trails]`: how the trails as drawn become a network."""
 
@@ -258,6 +299,8 @@ class Rules(Rule, frozen=True, kw_only=True):
     watchlist: WatchlistRule = WatchlistRule()
     tip: TipRule = TipRule()
     escalation: EscalationRule = EscalationRule()
+    devices: DevicesRule = DevicesRule()
+    coverage: CoverageRule = CoverageRule()
     trails: TrailsRule = TrailsRule()
     approach: ApproachRule = ApproachRule()
     place: PlaceRule = PlaceRule()

@@ -89,9 +89,10 @@ class Telling:
         self.alerts = 0
         self.incidents = 0
 
-    def changes(
+    def changes(  # noqa: PLR0913 - what is known, and when
         self,
         core: Core,
+        faults: Mapping[str, Notice],
         *,
         at_s: float,
         settled_s: float,
@@ -102,15 +103,16 @@ class Telling:
 
         Args:
             core: The picture as it is now.
+            faults: What is wrong with devices, by id.
             at_s: The event time it has reached.
             settled_s: The event time behind which it will never go back.
             issued: The clock between these instants, seconds since 1970, when it was decided.
             rerun: Late messages were taken in: what differs was amended by them.
         """
         self.revision = core.revision
-        yield from self._vanished(core, at_s)
-        matters: list[Matter] = [*core.cases.values(), *core.notices.values()]
-        for case in matters:
+        matters: dict[str, Matter] = {**core.cases, **core.notices, **faults}
+        yield from self._vanished(matters, at_s - core.case_kept_s)
+        for case in matters.values():
             told = self._told.get(case.id)
             if case.waits_until_s is not None or _is_told(told, case):
                 continue
@@ -118,7 +120,7 @@ class Telling:
                 yield from self._hold(self._told, case, case.held)
             else:
                 yield from self._raise(self._told, case, issued, rerun=rerun)
-        self._forget(core, settled_s - core.case_kept_s)
+        self._forget(matters, settled_s - core.case_kept_s)
 
     def late(
         self, found: Mapping[str, Case], *, since_s: float, until_s: float, at_s: float
@@ -199,16 +201,11 @@ class Telling:
             yield IncidentChanged(incident)
         book[case_id] = now._replace(record=incident)
 
-    def _vanished(self, core: Core, at_s: float) -> Iterator[Event]:
-        """Withdraw what the core no longer knows, unless it merely grew too old to keep."""
+    def _vanished(self, matters: Mapping[str, Matter], kept_s: float) -> Iterator[Event]:
+        """Withdraw what is no longer known, unless it merely grew too old to keep."""
         for told in list(self._told.values()):
-            if (
-                told.case.id in core.cases
-                or told.case.id in core.notices
-                or told.case.last_s < at_s - core.case_kept_s
-            ):
-                continue
-            yield from self._vanish(self._told, told)
+            if told.case.id not in matters and told.case.last_s >= kept_s:
+                yield from self._vanish(self._told, told)
 
     def _vanish(self, book: _Book, told: _Told) -> Iterator[Event]:
         if told.stands is _Stands.RAISED:
@@ -318,13 +315,11 @@ class Telling:
         least, likely, most = _most(_counts(incident), told.seen_late)
         return replace(incident, headcount_min=least, headcount=likely, headcount_max=most)
 
-    def _forget(self, core: Core, before_s: float) -> None:
+    def _forget(self, matters: Mapping[str, Matter], before_s: float) -> None:
         old = [
             case_id
             for case_id, told in self._told.items()
-            if told.case.last_s < before_s
-            and case_id not in core.cases
-            and case_id not in core.notices
+            if told.case.last_s < before_s and case_id not in matters
         ]
         for case_id in old:
             self._remember(self._told.pop(case_id))
