@@ -67,8 +67,7 @@ class _Now(NamedTuple):
     mark: Mark
     side: Side
     sigma_m: float  # of its distance to the line
-    routes: tuple[Way, ...]
-    off: float  # P(off the trails)
+    step: Footing
     outbound: bool
 
 
@@ -111,8 +110,7 @@ def observe(
         return state, None
     way_m = _way_m(step, motion, sector.network)
     mark = Mark(at_s, side.distance_m if outbound else -side.distance_m, way_m)
-    routes = ways(step, motion, sector.network)
-    now = _Now(track, mark, side, sigma_m, routes, step.off, outbound)
+    now = _Now(track, mark, side, sigma_m, step, outbound)
     # Off the trails in a field or a village, people are about there: no progress begins in it.
     is_about = step.off > _HALF and _at_work(track, at_s, sector)
     state = replace(state, marks=(mark,) if is_about else _with(state.marks, mark))
@@ -181,16 +179,16 @@ def _heading(marks: tuple[Mark, ...], now: _Now, sector: "Sector") -> _Heading |
     needed_m = _SIGMAS * now.sigma_m
     if gained_m < max(rule.progress_m, needed_m) or closing_mps < rule.closing_mps:
         return None
-    nodes = sector.network.nodes
-    over = [way for way in now.routes if nodes[way.node].kind == "border"]
+    motion, nodes, off = now.track.motion, sector.network.nodes, now.step.off
+    routes = ways(now.step, motion, sector.network)
+    over = [way for way in routes if nodes[way.node].kind == "border"]
     probability = sum(way.probability for way in over)
-    way = over[0] if over and now.off <= _HALF else None
-    motion = now.track.motion
+    way = over[0] if over and off <= _HALF else None
     left_m = now.mark.line_m if way is None else way.left_m
     pace_sigma_mps = math.sqrt(max(motion.c[0], motion.c[2]))
     when = eta(left_m, now.sigma_m, closing_mps, pace_sigma_mps)
     if gained_m >= max(rule.open_progress_m, needed_m):
-        probability += now.off * when.within(rule.horizon_s)
+        probability += off * when.within(rule.horizon_s)
     if probability < rule.min_probability:
         return None
     if left_m > rule.within_m and when.median_s > rule.horizon_s:
@@ -212,7 +210,7 @@ def _finding(heading: _Heading, now: _Now, sector: "Sector") -> Finding:
     reasons = [Reason(code="heading_for_line", text=text, value=round(heading.closing_mps, 2))]
     if heading.way is not None:
         trail = sector.network.edges[heading.way.on.edge].trail_id
-        share = round(1.0 - now.off, 4)
+        share = round(1.0 - now.step.off, 4)
         reasons.append(Reason(code="on_trail", text=f"walks on trail {trail}", value=share))
         text = f"the way on trail {trail} leads over the line in {heading.left_m:.0f} m"
         value = round(heading.way.probability, 4)

@@ -25,7 +25,6 @@ _SPREAD: Final = 0.15  # 1 sigma of ln(time): nobody keeps one pace
 _P90: Final = 1.2816  # of a standard normal distribution
 _SCALE: Final = 0.3  # of the shortest way, ...
 _SCALE_M: Final = 60.0  # and so much more
-_END: Final = 0.25  # where a trail just ends few go, beside where it comes over the line
 _EXTRA: Final = 0.3  # a longer way costs so much of what a detour does
 _BEHIND_M: Final = 150.0
 

@@ -80,6 +80,18 @@ class Exit(NamedTuple):
     courses: tuple[Course, ...]  # after the one that it is an exit of
 
 
+class _Leg(NamedTuple):
+    """From one vertex of an edge to the next."""
+
+    edge: int
+    x_m: float
+    y_m: float
+    u_x: float  # unit vector
+    u_y: float
+    length_m: float
+    begins_m: float  # along the edge
+
+
 class TrailNetwork:
     """The network of one sector. All answers are pure geometry; memos change none."""
 
@@ -93,7 +105,10 @@ class TrailNetwork:
             leaving[edge.first].append(Course(number, onward=True))
             leaving[edge.last].append(Course(number, onward=False))
         self._leaving = tuple(map(tuple, leaving))
-        self._near: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
+        self._legs = tuple(
+            leg for number, edge in enumerate(self.edges) for leg in _legs(number, edge)
+        )
+        self._near: dict[tuple[int, int], tuple[_Leg, ...]] = {}
         self._exits: dict[Course, tuple[Exit, ...]] = {}
 
     def feet(self, x_m: float, y_m: float, within_m: float) -> list[Foot]:
@@ -102,14 +117,16 @@ class TrailNetwork:
         legs = self._near.get(cell)
         if legs is None:
             legs = self._remember(cell)
-        best: dict[int, Foot] = {}
-        for number, leg in legs:
-            foot = self._foot(number, leg, x_m, y_m)
-            if foot.away_m <= within_m and (
-                number not in best or foot.away_m < best[number].away_m
-            ):
-                best[number] = foot
-        return list(best.values())
+        best: dict[int, tuple[float, float, _Leg]] = {}
+        within_m2 = within_m * within_m
+        for leg in legs:
+            number, a_x, a_y, u_x, u_y, length_m, _ = leg
+            s_m = (x_m - a_x) * u_x + (y_m - a_y) * u_y
+            s_m = 0.0 if s_m < 0.0 else min(s_m, length_m)
+            m2 = (x_m - a_x - s_m * u_x) ** 2 + (y_m - a_y - s_m * u_y) ** 2
+            if m2 <= within_m2 and (number not in best or m2 < best[number][0]):
+                best[number] = (m2, s_m, leg)
+        return [_foot(leg, s_m, x_m, y_m) for _, s_m, leg in best.values()]
 
     def end_of(self, course: Course) -> int:
         """Return the node that a course leads to."""
@@ -182,30 +199,37 @@ class TrailNetwork:
                 beyond_m = m + self.edges[there.edge].length_m
                 heapq.heappush(ahead, (beyond_m, next(order), there, (*way, there)))
 
-    def _foot(self, number: int, leg: int, x_m: float, y_m: float) -> Foot:
-        edge = self.edges[number]
-        (a_x, a_y), (b_x, b_y) = edge.line[leg], edge.line[leg + 1]
-        length_m = edge.along_m[leg + 1] - edge.along_m[leg]
-        u_x, u_y = (b_x - a_x) / length_m, (b_y - a_y) / length_m
-        s_m = min(length_m, max(0.0, (x_m - a_x) * u_x + (y_m - a_y) * u_y))
-        aside = Metres(x_m - a_x - s_m * u_x, y_m - a_y - s_m * u_y)
-        away_m = math.hypot(*aside)
-        return Foot(number, edge.along_m[leg] + s_m, away_m, aside, Metres(u_x, u_y))
-
-    def _remember(self, cell: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    def _remember(self, cell: tuple[int, int]) -> tuple[_Leg, ...]:
         """Find every leg of an edge that may be near enough to some point of a cell."""
         x_m, y_m = (cell[0] + 0.5) * _CELL_M, (cell[1] + 0.5) * _CELL_M
         reach_m = REACH_M + _CELL_M * math.sqrt(0.5)
         found = tuple(
-            (number, leg)
-            for number, edge in enumerate(self.edges)
-            for leg in range(len(edge.line) - 1)
-            if self._foot(number, leg, x_m, y_m).away_m <= reach_m
+            leg
+            for leg in self._legs
+            for s_m in (min(leg.length_m, max(0.0, _along_m(leg, x_m, y_m))),)
+            if _foot(leg, s_m, x_m, y_m).away_m <= reach_m
         )
         if len(self._near) >= _MAX_CELLS:
             self._near.clear()
         self._near[cell] = found
         return found
+
+
+def _legs(number: int, edge: Edge) -> Iterator[_Leg]:
+    for (a, b), (at_m, to_m) in zip(pairwise(edge.line), pairwise(edge.along_m), strict=True):
+        length_m = to_m - at_m
+        u_x, u_y = (b.x_m - a.x_m) / length_m, (b.y_m - a.y_m) / length_m
+        yield _Leg(number, a.x_m, a.y_m, u_x, u_y, length_m, at_m)
+
+
+def _along_m(leg: _Leg, x_m: float, y_m: float) -> float:
+    return (x_m - leg.x_m) * leg.u_x + (y_m - leg.y_m) * leg.u_y
+
+
+def _foot(leg: _Leg, s_m: float, x_m: float, y_m: float) -> Foot:
+    aside = Metres(x_m - leg.x_m - s_m * leg.u_x, y_m - leg.y_m - s_m * leg.u_y)
+    unit = Metres(leg.u_x, leg.u_y)
+    return Foot(leg.edge, leg.begins_m + s_m, math.hypot(*aside), aside, unit)
 
 
 _Piece = tuple[str, tuple[Metres, ...]]

@@ -114,6 +114,7 @@ FIELD = [(DICE.uniform(-190, -110), DICE.uniform(-140, -60)) for _ in range(14)]
     ("points", "how"),
     [
         pytest.param(FIELD, {"pace": 0.7}, id="works in a field"),
+        pytest.param([(-150, -150), (-150, -28)], {}, id="strays over the edge of the field"),
         pytest.param([(-300, -12), (300, -14)], {}, id="goes along the line"),
         pytest.param(TRAIL[2::-1], {}, id="goes home on the trail"),
         pytest.param(TRAIL[:3], {"label": "cow"}, id="a cow"),

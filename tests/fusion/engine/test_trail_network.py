@@ -95,7 +95,8 @@ def test_the_nearest_points_are_those_of_every_leg_searched(x, y) -> None:
     found = {foot.edge: foot.away_m for foot in network.feet(x, y, 60.0)}
     for number, edge in enumerate(network.edges):
         away_m = min(_away_m(Metres(x, y), a, b) for a, b in pairwise(edge.line))
-        assert (number in found) is (away_m <= 60.0)
+        assert number in found or away_m > 60.0 - 1e-6
+        assert number not in found or away_m < 60.0 + 1e-6
         if number in found:
             assert found[number] == pytest.approx(away_m)
 
