@@ -21,5 +21,6 @@ class Finding(NamedTuple):
     eta_s: float | None = None  # until the line, from now
     lead: Lead | None = None
     towards: Metres | None = None  # the point of the line that it leads to
+    at: Metres | None = None  # where it is, if not where the track is now
     also: tuple[str, ...] = ()  # other tracks that it is about, by id
     over: str = ""  # it has ended: the outcome, `no_threat` for who turned back or left

@@ -1,7 +1,8 @@
 """Who stays near the line: for minutes within a few metres, and is not just walking along it.
 
 A stay goes on while every look lies within `radius_m` of the mean of those before it, give or take
-the random error. Whoever walks on leaves it within seconds and begins another one.
+the random error. Whoever walks on leaves it within seconds and begins another one. Once it was
+long enough its place is fixed: whoever strays over the edge of their field stays in that field.
 """
 
 import math
@@ -11,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from edge.messages import AlertKind, Reason
+from fusion.local_frame import Metres
 from fusion.situation.border import along, beyond
 from fusion.situation.finding import Finding
 from fusion.situation.zones import LEFT
@@ -60,17 +62,20 @@ def observe(
     reach_m += _SIGMAS * math.sqrt(max(random[0], random[2]))
     if math.hypot(at.x_m - state.x_m, at.y_m - state.y_m) > reach_m:
         return begun, over
-    looks = min(state.looks + 1, _MEAN_OF)
     stay_s = at_s - state.since_s
-    state = replace(
-        state,
-        looked_s=at_s,
-        x_m=state.x_m + (at.x_m - state.x_m) / looks,
-        y_m=state.y_m + (at.y_m - state.y_m) / looks,
-        looks=looks,
-        told=state.told or stay_s >= rule.for_s,
-    )
-    return state, _finding(rule, stay_s, distance_m, sure) if state.told else None
+    if state.told:
+        state = replace(state, looked_s=at_s)
+    else:
+        looks = min(state.looks + 1, _MEAN_OF)
+        state = replace(
+            state,
+            looked_s=at_s,
+            x_m=state.x_m + (at.x_m - state.x_m) / looks,
+            y_m=state.y_m + (at.y_m - state.y_m) / looks,
+            looks=looks,
+            told=stay_s >= rule.for_s,
+        )
+    return state, _finding(rule, state, stay_s, distance_m, sure) if state.told else None
 
 
 def _from_line(
@@ -89,7 +94,9 @@ def _from_line(
     return side.distance_m, sigma_m, beyond(abs(side.distance_m) - rule.within_m, sigma_m)
 
 
-def _finding(rule: "LoiteringRule", stay_s: float, distance_m: float, sure: float) -> Finding:
+def _finding(
+    rule: "LoiteringRule", state: Lingering, stay_s: float, distance_m: float, sure: float
+) -> Finding:
     stays = f"has stayed within {rule.radius_m:.0f} m for {stay_s:.0f} s"
     near = f"is {abs(distance_m):.0f} m from the line"
     return Finding(
@@ -100,6 +107,7 @@ def _finding(rule: "LoiteringRule", stay_s: float, distance_m: float, sure: floa
             Reason(code="near_line", text=near, value=round(distance_m, 1)),
         ),
         probability=round(sure, 4),
+        at=Metres(state.x_m, state.y_m),
     )
 
 

@@ -94,3 +94,15 @@ def test_two_stays_at_two_places_are_each_too_short(make, sector_maker, staged) 
     here, there = pottering(make, (0, -80), until_s=40), pottering(make, (60, -80), until_s=40)
     path = [*here.path, *((t + 80, x, y) for t, x, y in there.path)]
     assert said(staged, sector, make.world([make.walker(path)], until_s=120)) == []
+
+
+def test_whoever_strays_from_where_they_stay_still_stays_there(make, sector_maker, staged) -> None:
+    """A farmer at the edge of a field: it is the place of the stay that the field explains."""
+    sector = sector_maker.load(rules=RULES)
+    waits = pottering(make, (0, -80), until_s=70, about_m=1.0)
+    strays = make.walker([*waits.path, (90, 20, -80), (120, 20, -80)])
+    found = said(staged, sector, make.world([strays], until_s=120))
+    places = {finding.at for _, finding in found}
+    (at,) = places
+    assert at.x_m == pytest.approx(0.0, abs=2.0)
+    assert found[-1][0] > 118.0
