@@ -220,11 +220,13 @@ def _unsupported(
     """Return the watch after a look that does not support a crossing."""
     towards = 1.0 if watch.home else -1.0
     if _sigmas(now, towards) > _sigmas(surest, towards):
-        surest = now
-    reject = bounds(rule.false_alarm, rule.miss).reject
-    if watch.support and math.log(max(other, _TINY) / max(1.0 - other, _TINY)) > reject:
-        return replace(watch, surest=surest)
-    return replace(watch, surest=surest, support=0, support_s=None)
+        watch = replace(watch, surest=now)
+    if watch.support == 0:
+        return watch
+    odds = math.log(max(other, _TINY) / max(1.0 - other, _TINY))
+    if odds > bounds(rule.false_alarm, rule.miss).reject:
+        return watch
+    return replace(watch, support=0, support_s=None)
 
 
 def _sigmas(seen: Evidence, towards: float) -> float:
