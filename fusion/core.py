@@ -20,13 +20,7 @@ from fusion.sector import Sector
 from fusion.situation.corroboration import Witnesses, lacking
 from fusion.situation.crossing import Crossing, Sight, observe
 from fusion.situation.finding import Finding
-from fusion.situation.groups import (
-    COUNT_S,
-    COUNTED_LATELY_S,
-    columns,
-    company,
-    seen_together,
-)
+from fusion.situation.groups import COUNT_S, COUNTED_LATELY_S, company, counted_together
 from fusion.situation.patrols import Bond, Unit, UnitFix, bond, is_near, met
 from fusion.situation.stages import said
 from fusion.situation.tips import (
@@ -247,13 +241,10 @@ class Core:
             and abs(one.watch.last_m) <= _COUNTED_M
         ]
         rule = self._rules.groups
-        for column in columns(walkers, rule):
-            group = []
-            for track, _ in column:
-                tally = seen_together(track.together, len(column), COUNT_S)
-                group.append(replace(track, together=tally))
-                self.tracker.keep(group[-1])
-            for case in list(self.cases.values()):
+        for group in counted_together(walkers, at_s, rule):
+            for track in group:
+                self.tracker.keep(track)
+            for case in list(self.cases.values()) if len(group) > 1 else ():
                 again = recounted(case, group, at_s, rule)
                 if again != case:
                     self._keep(again)

@@ -14,7 +14,7 @@ from fusion.events import HeldBecause
 from fusion.local_frame import Metres
 from fusion.rulebook import GroupsRule
 from fusion.situation.crossing import Crossing
-from fusion.situation.groups import counted, longest
+from fusion.situation.groups import counted, fellows_of
 from fusion.tracking.track import Track, derived_id
 from fusion.tracking.tracker import simultaneous
 from fusion.trodden import cell_of
@@ -189,7 +189,7 @@ def recounted(case: Case, column: Sequence[Track], at_s: float, rule: GroupsRule
         case,
         tracks=_tracks(case.tracks, column),
         devices=_devices(case.devices, column),
-        counted=max(case.counted, counted(longest(one.together for one in column), rule)),
+        counted=max(case.counted, counted(column, rule)),
         counted_min=max(case.counted_min, simultaneous(column)),
     )
     return seen if seen == case else replace(seen, updated_s=at_s)
@@ -228,11 +228,12 @@ def gap_s(case: Case, other: Case, rule: GroupsRule) -> float | None:
 def case_of(cases: Iterable[Case], walk: Walk, rule: GroupsRule) -> Case | None:
     """Find the case of the group that a track belongs to, the newest first; None: a new one.
 
-    By identity, not by a clock: it walked with them, or it came over the very place where one of
-    them had just come over.
+    By identity, not by a clock: it walks with one of them, it walked with one of them before they
+    parted, or it came over the very place where one of them had just come over.
     """
     track, crossing, company, zone_id = walk
     with_it = [one for one in company if one.id != track.id]
+    fellows = fellows_of(track)
     # Not in the order of a dict: a re-run puts its cases behind those of other places.
     for case in sorted(cases, key=lambda one: (one.opened_s, one.id), reverse=True):
         if case.outbound != crossing.outbound or case.zone_id != zone_id:
@@ -241,6 +242,8 @@ def case_of(cases: Iterable[Case], walk: Walk, rule: GroupsRule) -> Case | None:
         if crossing.at_s - case.last_s > JOIN_S or (is_of and case.crossed(track.id)):
             continue
         if is_of or any(case.crossed(other.id) and case.holds(other) for other in with_it):
+            return case
+        if any(case.crossed(other) for other in fellows):
             return case
         if any(_followed(step, crossing, rule) for step in case.steps):
             return case
@@ -262,7 +265,7 @@ def _step(walk: Walk) -> Step:
 def _heads(company: Sequence[Track], at_s: float, rule: GroupsRule) -> int:
     """Return how many a company are: by what was seen for long, or now if nobody was."""
     grown = sum(at_s - one.born_s >= 2.0 * rule.count_s for one in company)
-    return max(grown or len(company), counted(longest(one.together for one in company), rule))
+    return max(grown or len(company), counted(company, rule))
 
 
 def _tracks(known: tuple[str, ...], company: Sequence[Track]) -> tuple[str, ...]:

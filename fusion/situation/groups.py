@@ -1,10 +1,16 @@
-"""Who belongs together: people who move the same way, side by side or one behind the other.
+"""Who belongs together: people who walk the same way, side by side or one behind the other.
 
     o o o        o        a chain of links: at most `link_m` apart any way, or `file_m` along the
      o o    .    .    o   way that both go: a guide walks ahead, stragglers come behind
 
+A farmer whom they pass is as near to them for a moment, and may go their way for a step. So a link
+is a history: over the last seconds both went as far, the same way. Only where one of them is not
+known for so long, or both stand, their velocities now must do.
+
 How many they are is the most that were seen together, each by a track of its own, for some seconds
-in all: not at one instant, when a doubled track would count, and never a sum over frames.
+in all: not at one instant, when a doubled track would count, and never a sum over frames. Whoever
+walked together for long enough is a fellow for good: where they part before the line, or cross it
+one long after the other, they are still one group.
 """
 
 import math
@@ -12,7 +18,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Final
 
+from msgspec.structs import replace
+
 from fusion.rulebook import GroupsRule
+from fusion.situation.companions import Companions, Fellow, Past
 from fusion.tracking.motion import Motion
 from fusion.tracking.track import Track
 
@@ -20,14 +29,20 @@ FRESH_S = 2.0  # whoever was not seen for longer may have been born again under 
 COUNTED_LATELY_S: Final = 1.0  # whoever was not seen for longer is not counted
 COUNT_S: Final = 2.0  # of event time, from one count to the next
 _WALKS_MPS: Final = 0.4  # whoever is slower goes no way
+_TRACE_S: Final = 20.0  # so far back both must have gone the same way ...
+_KNOWN_S: Final = 6.0  # ... or at least so far, if one of them was not seen before
+_WENT_M: Final = 4.0  # who both went less far stand about, together or not
+_PARTS_MPS: Final = 0.25  # on average over that time; white acceleration of a walker explains it
+_FELLOWS: Final = 16  # remembered of one track: those it was with the longest
+_FELLOW_S: Final = 10.0
 _ABREAST_M: Final = 15.0  # off the way of who walks ahead: bends, and errors
 _MOST: Final = 40  # counted together; more are a crowd
 
-Together = tuple[float, ...]  # seconds in all that at least 2, 3, 4, ... were seen together
+Walker = tuple[Track, Motion]
 
 
 def company(
-    first: Track, others: Iterable[tuple[Track, Motion]], at_s: float, rule: GroupsRule
+    first: Track, others: Iterable[Walker], at_s: float, rule: GroupsRule
 ) -> tuple[Track, ...]:
     """Return a track and everyone linked to it, link by link, in order of their ids.
 
@@ -42,90 +57,142 @@ def company(
         for track, motion in others
         if track.confirmed and track.kind == first.kind and at_s - track.seen_s <= FRESH_S
     ]
-    linked = [(track, motion) for track, motion in near if track.id == first.id]
-    _chain(linked, [(track, motion) for track, motion in near if track.id != first.id], rule)
-    return tuple(sorted((track for track, _ in linked), key=lambda track: track.id))
+
+    def linked(here: Walker, there: Walker) -> bool:
+        if not _is_near(here[1], there[1], rule):
+            return False
+        known = _went_together(here, there, at_s)
+        return _drift_mps(here[1], there[1]) <= rule.link_speed_mps if known is None else known
+
+    chain = [walker for walker in near if walker[0].id == first.id]
+    left = [walker for walker in near if walker[0].id != first.id]
+    for here in chain:  # it grows
+        joins = [linked(here, there) for there in left]
+        chain += [there for there, joined in zip(left, joins, strict=True) if joined]
+        left = [there for there, joined in zip(left, joins, strict=True) if not joined]
+    return tuple(sorted((track for track, _ in chain), key=lambda track: track.id))
 
 
-def columns(
-    walkers: Iterable[tuple[Track, Motion]], rule: GroupsRule
-) -> Iterator[list[tuple[Track, Motion]]]:
-    """Yield who walks together, alone ones left out; `walkers` are of one kind.
+def counted_together(
+    walkers: Sequence[Walker], at_s: float, rule: GroupsRule
+) -> Iterator[tuple[Track, ...]]:
+    """Count who walks together now: yield each company, and each lone walker, as known after it.
 
     Args:
-        walkers: Confirmed tracks that were seen lately, with their motion at one instant.
-        rule: How close a link must be, in place and in velocity.
+        walkers: Confirmed tracks of one kind that were seen lately, with their motion at `at_s`.
+        at_s: The instant, a multiple of `COUNT_S`.
+        rule: How close a link must be.
     """
+    for column in _columns(walkers, at_s, rule):
+        names = sorted(track.id for track, _ in column)
+        yield tuple(_after(track, motion, names, at_s) for track, motion in column)
+
+
+def _after(track: Track, motion: Motion, names: Sequence[str], at_s: float) -> Track:
+    """Return a track as it is known after one more count of its company."""
+    known = track.companions
+    trace = [past for past in known.trace if at_s - past.at_s <= _TRACE_S]
+    trace.append(Past(at_s, motion.x_m, motion.y_m))
+    for_s = dict(known.fellows)
+    for name in names:
+        if name != track.id:
+            for_s[name] = for_s.get(name, 0.0) + COUNT_S
+    longest_first = sorted(for_s.items(), key=lambda one: (-one[1], one[0]))[:_FELLOWS]
+    together = _seen_together(known.together, len(names))
+    fellows = tuple(Fellow(*one) for one in sorted(longest_first))
+    return replace(track, companions=Companions(tuple(trace), together, fellows))
+
+
+def _columns(walkers: Sequence[Walker], at_s: float, rule: GroupsRule) -> Iterator[list[Walker]]:
     reach_m = max(rule.link_m, rule.file_m)
-    cells: dict[tuple[int, int], list[tuple[Track, Motion]]] = {}
-    for track, motion in walkers:
-        cell = (math.floor(motion.x_m / reach_m), math.floor(motion.y_m / reach_m))
-        cells.setdefault(cell, []).append((track, motion))
+    cells: dict[tuple[int, int], list[Walker]] = {}
+    for walker in walkers:
+        cells.setdefault(_cell(walker[1], reach_m), []).append(walker)
     while cells:
-        cell, here = cells.popitem()
-        first = here.pop()
-        if here:
-            cells[cell] = here
-        linked = [first]
-        reached = 0
-        while reached < len(linked):
-            _, motion = linked[reached]
-            reached += 1
-            column = math.floor(motion.x_m / reach_m)
-            row = math.floor(motion.y_m / reach_m)
-            for near in ((column + x, row + y) for x in (-1, 0, 1) for y in (-1, 0, 1)):
-                there = cells.get(near)
-                if there is None:
-                    continue
-                linked += [one for one in there if _linked(motion, one[1], rule)]
-                there[:] = [one for one in there if not _linked(motion, one[1], rule)]
-                if not there:
-                    del cells[near]
-        if len(linked) > 1:
-            yield linked
+        cell, waiting = cells.popitem()
+        column = [waiting.pop()]
+        if waiting:
+            cells[cell] = waiting
+        for here in column:  # it grows
+            x, y = _cell(here[1], reach_m)
+            for near in ((x + east, y + north) for east in (-1, 0, 1) for north in (-1, 0, 1)):
+                left: list[Walker] = []
+                for there in cells.pop(near, ()):
+                    joined = _is_near(here[1], there[1], rule) and _went_together(
+                        here, there, at_s
+                    )
+                    (column if joined else left).append(there)
+                if left:
+                    cells[near] = left
+        yield column
 
 
-def seen_together(known: Together, count: int, seconds: float) -> Together:
-    """Add a time for which so many were seen together."""
-    more = [seconds] * (min(count, _MOST) - 1)
-    return tuple(a + b for a, b in zip_longest(known, more, fillvalue=0.0))
+def _cell(motion: Motion, size_m: float) -> tuple[int, int]:
+    return math.floor(motion.x_m / size_m), math.floor(motion.y_m / size_m)
 
 
-def longest(tallies: Iterable[Together]) -> Together:
+def fellows_of(track: Track) -> tuple[str, ...]:
+    """Return the tracks that a track walked together with for long enough to be of one group."""
+    return tuple(one.track_id for one in track.companions.fellows if one.for_s >= _FELLOW_S)
+
+
+def together_s(tracks: Iterable[Track]) -> tuple[float, ...]:
     """Return, for each number, the longest that any of some tracks saw so many together."""
+    tallies = (track.companions.together for track in tracks)
     return tuple(max(times) for times in zip_longest(*tallies, fillvalue=0.0))
 
 
-def counted(together: Together, rule: GroupsRule) -> int:
-    """Return how many were together for long enough."""
-    return 1 + sum(seconds >= rule.count_s for seconds in together)
+def counted(tracks: Iterable[Track], rule: GroupsRule) -> int:
+    """Return how many some tracks were together with for long enough, themselves included."""
+    return 1 + sum(seconds >= rule.count_s for seconds in together_s(tracks))
 
 
-def _chain(
-    linked: list[tuple[Track, Motion]], left: Sequence[tuple[Track, Motion]], rule: GroupsRule
-) -> None:
-    """Add to `linked` whoever of those left is linked to one of them."""
-    reached = 0
-    while reached < len(linked):
-        _, here = linked[reached]
-        reached += 1
-        joins = [_linked(here, there, rule) for _, there in left]
-        linked += [pair for pair, joined in zip(left, joins, strict=True) if joined]
-        left = [pair for pair, joined in zip(left, joins, strict=True) if not joined]
+def _seen_together(known: tuple[float, ...], count: int) -> tuple[float, ...]:
+    more = [COUNT_S] * (min(count, _MOST) - 1)
+    return tuple(a + b for a, b in zip_longest(known, more, fillvalue=0.0))
 
 
-def _linked(here: Motion, there: Motion, rule: GroupsRule) -> bool:
+def _is_near(here: Motion, there: Motion, rule: GroupsRule) -> bool:
     x_m, y_m = there.x_m - here.x_m, there.y_m - here.y_m
     gap_m = math.hypot(x_m, y_m)
-    if gap_m > rule.link_m and gap_m > rule.file_m:
-        return False
-    drift_mps = math.hypot(here.vx_mps - there.vx_mps, here.vy_mps - there.vy_mps)
-    if drift_mps > rule.link_speed_mps:
-        return False
     if gap_m <= rule.link_m:
         return True
+    if gap_m > rule.file_m:
+        return False
     vx_mps, vy_mps = here.vx_mps + there.vx_mps, here.vy_mps + there.vy_mps
     speed_mps = math.hypot(vx_mps, vy_mps)  # of both together
     if speed_mps < 2.0 * _WALKS_MPS:
         return False
     return abs(x_m * vy_mps - y_m * vx_mps) <= _ABREAST_M * speed_mps
+
+
+def _drift_mps(here: Motion, there: Motion) -> float:
+    return math.hypot(here.vx_mps - there.vx_mps, here.vy_mps - there.vy_mps)
+
+
+def _went_together(here: Walker, there: Walker, at_s: float) -> bool | None:
+    """Tell whether two went the same way of late; None: both stood, or are too new."""
+    (one, one_now), (other, other_now) = here, there
+    began = _both_known(one.companions.trace, other.companions.trace, at_s)
+    if began is None:
+        return None
+    one_then, other_then = began
+    x_m, y_m = one_now.x_m - one_then.x_m, one_now.y_m - one_then.y_m
+    its_x_m, its_y_m = other_now.x_m - other_then.x_m, other_now.y_m - other_then.y_m
+    if max(math.hypot(x_m, y_m), math.hypot(its_x_m, its_y_m)) < _WENT_M:
+        return None
+    one_m2, other_m2 = one.random_of(one_now), other.random_of(other_now)
+    error_m = math.sqrt(0.5 * (one_m2[0] + one_m2[2] + other_m2[0] + other_m2[2]))
+    parted_m = math.hypot(x_m - its_x_m, y_m - its_y_m)
+    return parted_m <= _PARTS_MPS * (at_s - one_then.at_s) + error_m
+
+
+def _both_known(
+    one: Sequence[Past], other: Sequence[Past], at_s: float
+) -> tuple[Past, Past] | None:
+    """Return where two were at the first count that both were in, if it is long enough ago."""
+    times_s = {past.at_s: past for past in other if _KNOWN_S <= at_s - past.at_s <= _TRACE_S}
+    for past in one:
+        if past.at_s in times_s:
+            return past, times_s[past.at_s]
+    return None

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from fusion.local_frame import CovM2, Metres
+from fusion.situation.companions import Companions
 from fusion.situation.stages import Stages
 from fusion.situation.watch import Watch
 from fusion.tracking.fixes import NO_BIAS, Fix, Look, Sighted
@@ -75,7 +76,7 @@ class Track(Struct, frozen=True):
     plates: Plates = ()  # of a vehicle, as read
     log_odds: float = 0.0  # that anybody is there: `fusion.tracking.existence`
     shared: CovM2 = NOTHING  # error that may hang together with what smoothing devices say
-    together: tuple[float, ...] = ()  # `fusion.situation.groups.Together`
+    companions: Companions = Companions()
     looks: int = 1  # with a detection of it
     back_s: float = -math.inf  # seen anew since then, under a name from before
 

@@ -11,7 +11,7 @@ from fusion.local_frame import CovM2, Metres
 from fusion.sector import Sector
 from fusion.tracking import plates
 from fusion.tracking.association import assign
-from fusion.tracking.existence import Existence
+from fusion.tracking.existence import Existence, probability, surely
 from fusion.tracking.fixes import Fix, Look, Sighted, kind_of
 from fusion.tracking.intersection import NOTHING, intersected, updated_beside
 from fusion.tracking.lines import Written, line
@@ -46,7 +46,6 @@ _FIVE_LOOKS: Final = 0b11111
 _SPEED_SIGMA_MPS: Final = {"person": 1.5, "animal": 2.0}  # of a newborn track
 _VEHICLE_SPEED_SIGMA_MPS: Final = 10.0
 _CROSSING: Final = frozenset({"person", "vehicle"})  # kinds that matter if lost near the line
-_CONFIDENT: Final = 0.5
 _WAITING_LINES: Final = 8  # of a tentative track: 24 s at the slowest
 
 
@@ -416,14 +415,17 @@ class Tracker:
 
 
 def simultaneous(tracks: Iterable[Track]) -> int:
-    """Return how many of some tracks one device was confident to see in one and the same frame."""
-    together: dict[tuple[str, float], int] = {}
+    """Return how many of some tracks are surely people whom one device saw in one frame.
+
+    How many of them there are is Poisson-binomial: each is there with the probability that its
+    looks leave, the others notwithstanding.
+    """
+    together: dict[tuple[str, float], list[float]] = {}
     for track in tracks:
         for sighting in track.sightings:
-            if sighting.confidence >= _CONFIDENT:
-                frame = (sighting.device, sighting.at_s)
-                together[frame] = together.get(frame, 0) + 1
-    return max(together.values(), default=0)
+            frame = (sighting.device, sighting.at_s)
+            together.setdefault(frame, []).append(probability(track.log_odds))
+    return max(map(surely, together.values()), default=0)
 
 
 def _due(track: Track, at_s: float) -> bool:
