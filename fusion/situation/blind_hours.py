@@ -1,0 +1,89 @@
+"""How long nobody saw which stretch, and how long each device saw nothing, over days.
+
+A line is kept in bins, so memory is bounded however long it goes on.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from fusion.situation.coverage import Coverage, Span, merged
+
+BIN_M: Final = 50.0
+_DEVICES_KEPT: Final = 4096
+_HOUR_S: Final = 3600.0
+
+
+class BlindStretch(NamedTuple):
+    """A stretch of a line that nobody saw for so long, all in all."""
+
+    line_id: str
+    from_m: float
+    to_m: float
+    hours: float
+
+
+class BlindHours:
+    """Adds up what instants showed. Times need not be equally far apart."""
+
+    def __init__(self) -> None:
+        """Begin with no time."""
+        self.hours = 0.0  # accounted for
+        self._bins_s: dict[str, list[float]] = {}
+        self._lengths_m: dict[str, float] = {}
+        self._devices_s: dict[str, float] = {}
+
+    def add(self, lasted_s: float, covers: Iterable[Coverage], blind: Iterable[str]) -> None:
+        """Account for a time.
+
+        Args:
+            lasted_s: How long.
+            covers: How much of each line was seen meanwhile.
+            blind: The devices that saw nothing.
+        """
+        self.hours += lasted_s / _HOUR_S
+        for cover in covers:
+            length_m = cover.line.length_m
+            bins_s = self._bins_s.setdefault(
+                cover.line.id, [0.0] * max(1, math.ceil(length_m / BIN_M))
+            )
+            self._lengths_m[cover.line.id] = length_m
+            for span in cover.unseen:
+                for number, share in _shares(span, length_m):
+                    bins_s[number] += share * lasted_s
+        for name in blind:
+            if name in self._devices_s or len(self._devices_s) < _DEVICES_KEPT:
+                self._devices_s[name] = self._devices_s.get(name, 0.0) + lasted_s
+
+    def stretches(self, *, least_h: float = 0.0) -> list[BlindStretch]:
+        """Return what was unseen for longer than that, by line and chainage; alike bins joined."""
+        found = []
+        for line_id, bins_s in sorted(self._bins_s.items()):
+            length_m = self._lengths_m[line_id]
+            alike: dict[float, list[Span]] = {}
+            for number, lasted_s in enumerate(bins_s):
+                hours = round(lasted_s / _HOUR_S, 2)
+                if hours > least_h:
+                    span = number * BIN_M, min(length_m, (number + 1) * BIN_M)
+                    alike.setdefault(hours, []).append(span)
+            found += [
+                BlindStretch(line_id, from_m, to_m, hours)
+                for hours, spans in alike.items()
+                for from_m, to_m in merged(spans)
+            ]
+        return sorted(found, key=lambda one: (one.line_id, one.from_m))
+
+    def devices(self) -> dict[str, float]:
+        """Return how many hours each device saw nothing, by name."""
+        return {name: one / _HOUR_S for name, one in sorted(self._devices_s.items())}
+
+
+def _shares(span: Span, length_m: float) -> Iterable[tuple[int, float]]:
+    """Yield the bins that a span touches and which part of each it takes."""
+    from_m, to_m = span
+    for number in range(int(from_m // BIN_M), max(1, math.ceil(to_m / BIN_M))):
+        begin_m = number * BIN_M
+        end_m = min(length_m, begin_m + BIN_M)
+        taken_m = min(to_m, end_m) - max(from_m, begin_m)
+        if taken_m > 0.0:
+            yield number, taken_m / (end_m - begin_m)
