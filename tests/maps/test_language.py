@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from edge.messages import AlertKind, Direction, Scene, SensorKind, Severity, TrackState
+from fusion.rulebook import GroupsRule
 from fusion.sector_file import LINE_STATUS, TRAIL_KINDS, ZONE_KINDS
+from fusion.situation.device_record import Cause
+from fusion.situation.tips import AGREES
 from maps.language import LANGUAGES, chosen, words
 from maps.picture import Health
 
@@ -39,8 +42,12 @@ def sources() -> str:
 
 
 def reason_codes() -> set[str]:
-    rules = (ROOT / "fusion" / "rules.py").read_text(encoding="utf-8")
-    return set(re.findall(r'code="([a-z_]+)"', rules)) | {"line_undemarcated", "line_river"}
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "fusion").rglob("*.py")]
+    said = {code for text in texts for code in re.findall(r'\bcode="([a-z_]+)"', text)}
+    of_devices = {f"device_{cause.value}" for cause in Cause}
+    of_groups = {f"group_of_{most}" for most in GroupsRule().thresholds}
+    others = {"line_undemarcated", "line_river", "drop_off", "pick_up", AGREES}
+    return said | of_devices | of_groups | others
 
 
 def computed_keys() -> set[str]:
