@@ -186,9 +186,9 @@ class DevicesRule(Rule, frozen=True, kw_only=True):
             msg = f"together_s {self.together_s:g} is more than half of silent_s {self.silent_s:g}"
             raise ValueError(msg)
 
-    def severity_of(self, cause: str, lasts_s: float) -> Severity:
-        """Return how urgent a cause (`fusion.situation.device_record`) is by now."""
-        if cause == "silent" and lasts_s >= self.long_s:
+    def severity_of(self, cause: str, began_s: float, until_s: float) -> Severity:
+        """Return how urgent a cause (`fusion.situation.device_record`) is by then."""
+        if cause == "silent" and until_s >= began_s + self.long_s:
             return self.severity_long
         return {
             "all_silent": self.severity_all,

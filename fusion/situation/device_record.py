@@ -157,13 +157,13 @@ class DeviceRecord:
         silent_s = self._rule.silent_s
         if self.runs:
             begin_s, end_s = self.runs[-1]
-            if begin_s <= at_s <= end_s + silent_s:
+            if begin_s <= at_s < end_s + silent_s:
                 if at_s > end_s:
                     self.runs[-1] = (begin_s, at_s)
                 return False
         joined, apart = (at_s, at_s), []
         for begin_s, end_s in self.runs:
-            if end_s + silent_s < at_s or begin_s - silent_s > at_s:
+            if end_s + silent_s <= at_s or at_s + silent_s <= begin_s:
                 apart.append((begin_s, end_s))
             else:
                 joined = (min(begin_s, joined[0]), max(end_s, joined[1]))
@@ -228,7 +228,7 @@ class DeviceRecord:
     def is_clear(self, until_s: float) -> bool:
         """Tell whether it is there, and its picture is to be trusted."""
         last = self._pictures.last
-        here = until_s - self.last_s <= self._rule.silent_s
+        here = until_s < self.last_s + self._rule.silent_s
         return here and last is not None and last.online and not last.causes
 
     def _pauses(self, until_s: float, margin_s: float) -> Iterator[Spell]:
@@ -236,24 +236,24 @@ class DeviceRecord:
         silent_s, spell = self._rule.silent_s, None
         ends = [begin_s for begin_s, _ in self.runs[1:]]
         for (_, began_s), ended_s in zip(self.runs, [*ends, None], strict=True):
-            known_s: float | None = began_s + silent_s
-            if ended_s is None and until_s - began_s <= silent_s:
-                if until_s - began_s < silent_s - margin_s or self._said_goodbye(began_s):
+            known_s, is_known = began_s + silent_s, True
+            if ended_s is None and until_s < known_s:
+                if until_s < known_s - margin_s or self._said_goodbye(began_s):
                     break
-                known_s = None
+                is_known = False
             cause = Cause.OFFLINE if self._said_goodbye(began_s) else Cause.SILENT
             if (
                 spell is not None
                 and spell.ended_s is not None
                 and spell.cause is cause
                 and began_s - spell.ended_s <= self._rule.join_s
-                and known_s is not None
+                and is_known
             ):
                 spell = spell._replace(ended_s=ended_s)
                 continue
             if spell is not None:
                 yield spell
-            spell = Spell(cause, self.device, began_s, known_s, ended_s)
+            spell = Spell(cause, self.device, began_s, known_s if is_known else None, ended_s)
         if spell is not None:
             yield spell
 

@@ -89,7 +89,8 @@ class DeviceWatch:
         self._clock_s = -math.inf
         self._forgot_s = -math.inf
         self._dirty = False
-        self._due_s = math.inf  # by the clock: before it nothing can change by itself
+        self._due_now_s = math.inf  # event time until which nothing changes by itself
+        self._due_clock_s = math.inf  # and the clock
         self._quiet: frozenset[str] = frozenset()  # silent, or soon so
         self._blind: dict[str, tuple[Reason, ...]] = {}  # by fault: what nobody sees since
         self.faults: Mapping[str, DeviceFault] = {}  # by id: what is and what was wrong
@@ -111,6 +112,7 @@ class DeviceWatch:
             self._hear(message, at_s, clock_s)
         if at_s is not None:
             self._newest_s = max(self._newest_s, at_s)
+        self._dirty = self._dirty or self._by_clock  # event time is the messages' again
         self._arrived_s = clock_s
 
     def advance(self, clock_s: float) -> bool:
@@ -121,20 +123,33 @@ class DeviceWatch:
                 record.arrived_s = min(record.arrived_s, clock_s)
             self._dirty = True
         self._clock_s = clock_s
-        if not self._dirty and clock_s < self._due_s:
+        if not self._dirty and clock_s < self._due_clock_s and self._now_s < self._due_now_s:
             return False
-        now_s = min(self._newest_s, clock_s)
-        if clock_s - self._arrived_s >= self._rule.silent_s:
-            now_s = clock_s
-        return self._judge(now_s, settled=False)
+        return self._judge(self._now_s, settled=False)
 
-    def settle(self) -> bool:
-        """End a recording: judge what it holds by event time; tell whether the faults changed."""
-        return self._judge(self._newest_s, settled=True)
+    @property
+    def due_s(self) -> float:
+        """Return the clock before which `advance` changes nothing while no message comes."""
+        if self._dirty or self._now_s >= self._due_now_s:
+            return self._clock_s
+        goes_on = self._by_clock or self._newest_s > self._clock_s
+        return min(self._due_clock_s, self._due_now_s if goes_on else math.inf)
 
-    def seeing(self) -> dict[str, Polygon]:
-        """Return what each device sees that is there now and whose picture is to be trusted."""
-        now_s = min(self._newest_s, self._clock_s)
+    def settle(self, at_s: float = math.inf) -> bool:
+        """End a recording, or look at an instant of it; tell whether the faults changed.
+
+        Args:
+            at_s: Event time of the instant; no later than the newest message counts.
+        """
+        return self._judge(min(self._newest_s, at_s), settled=True)
+
+    def seeing(self, at_s: float = math.inf) -> dict[str, Polygon]:
+        """Return what each device sees that is there and whose picture is to be trusted.
+
+        Args:
+            at_s: Event time, but for no later than the newest message.
+        """
+        now_s = min(self._newest_s, at_s)
         return {
             name: record.footprint[1]
             for name, record in sorted(self._records.items())
@@ -142,6 +157,16 @@ class DeviceWatch:
         }
 
     # -- inside ------------------------------------------------------------------------------
+
+    @property
+    def _by_clock(self) -> bool:
+        """Whether nobody was heard for so long that event time goes on with the clock."""
+        return self._clock_s >= self._arrived_s + self._rule.silent_s
+
+    @property
+    def _now_s(self) -> float:
+        """Return the event time up to which a device could have been heard."""
+        return self._clock_s if self._by_clock else min(self._newest_s, self._clock_s)
 
     def _hear(
         self, message: DetectionsMessage | StatusMessage, at_s: float | None, clock_s: float
@@ -183,7 +208,7 @@ class DeviceWatch:
             one.device for one in spells if one.cause in _PAUSES and one.ended_s is None
         )
         faults = {one.id: one for one in self._grouped(spells, now_s)}
-        self._due_s = self._next_due_s()
+        self._plan(now_s, faults.values())
         if faults == self.faults:
             return False
         self._blind = {name: said for name, said in self._blind.items() if name in faults}
@@ -198,10 +223,10 @@ class DeviceWatch:
             if spell.cause is Cause.OFFLINE and record.flies:
                 continue
             if spell.cause in _PAUSES and spell.ended_s is None and not settled:
-                away_s = self._clock_s - record.arrived_s
-                if away_s < rule.silent_s - rule.together_s:
+                told_s = record.arrived_s + rule.silent_s
+                if self._clock_s < told_s - rule.together_s:
                     continue
-                if away_s < rule.silent_s:
+                if self._clock_s < told_s:
                     spell = spell._replace(known_s=None)  # noqa: PLW2901 - seen by no one else
             yield spell
 
@@ -229,7 +254,7 @@ class DeviceWatch:
             return
         left_s = ended_s + self._rule.silent_s
         for one in known:
-            if now_s > left_s if one.ended_s is None else one.ended_s > left_s:
+            if (now_s if one.ended_s is None else one.ended_s) >= left_s:
                 yield self._fault([one], one.cause, one.ended_s, now_s, behind=True)
 
     def _are_all(self, together: Sequence[Spell]) -> bool:
@@ -263,8 +288,8 @@ class DeviceWatch:
         parts = (cause.value, spells[0].device, f"{began_s:.3f}", *(("behind",) if behind else ()))
         fault_id = derived_id("inc", "device", *parts)
         records = [self._records[name] for name in devices]
-        lasts_s = (now_s if ended_s is None else ended_s) - began_s
-        reasons = self._reasons(fault_id, cause, began_s, records, lasting=ended_s is None)
+        until_s = now_s if ended_s is None else ended_s
+        reasons = self._reasons(fault_id, cause, spells, now_s, lasting=ended_s is None)
         return DeviceFault(
             id=fault_id,
             cause=cause,
@@ -272,7 +297,7 @@ class DeviceWatch:
             began_s=began_s,
             known_s=known_s,
             ended_s=ended_s,
-            severity=self._rule.severity_of(cause.value, lasts_s),
+            severity=self._rule.severity_of(cause.value, began_s, until_s),
             at=self._middle(records),
             simulated=all(one.simulated for one in records),
             reasons=reasons,
@@ -282,11 +307,13 @@ class DeviceWatch:
         self,
         fault_id: str,
         cause: Cause,
-        began_s: float,
-        records: Sequence[DeviceRecord],
+        spells: Sequence[Spell],
+        now_s: float,
         *,
         lasting: bool,
     ) -> tuple[Reason, ...]:
+        began_s = spells[0].began_s
+        records = [self._records[one.device] for one in spells]
         since = UtcTime.from_epoch_s(began_s).rfc3339()
         found = [Reason(code=f"device_{cause}", text=_TEXTS[cause].format(since=since))]
         if len(records) > 1:
@@ -297,7 +324,7 @@ class DeviceWatch:
             found.append(Reason(code="last_will", text=text))
         if cause is not Cause.LINK and fault_id not in self._blind and lasting:
             lost = {one.device: one.footprint[1] for one in records if one.footprint is not None}
-            self._blind[fault_id] = newly_blind(self._sector, lost, self.seeing())
+            self._blind[fault_id] = newly_blind(self._sector, lost, self.seeing(now_s))
         return (*found, *self._blind.get(fault_id, ()))
 
     def _middle(self, records: Sequence[DeviceRecord]) -> Metres | None:
@@ -309,17 +336,19 @@ class DeviceWatch:
         x_m, y_m = (math.fsum(axis) / len(spots) for axis in zip(*spots, strict=True))
         return Metres(x_m, y_m)
 
-    def _next_due_s(self) -> float:
-        """Return the earliest clock at which anything may change though nobody says a word."""
-        rule = self._rule
-        soon = [
-            one.last_s + rule.silent_s - rule.together_s
-            for name, one in self._records.items()
-            if one.promised and name not in self._quiet
-        ]
-        if self._quiet:
-            soon.append(self._clock_s)  # how long it lasts is weighed, and who joins them
-        return min(soon, default=math.inf)
+    def _plan(self, now_s: float, faults: Iterable[DeviceFault]) -> None:
+        """Note when anything may change next though nobody says a word."""
+        silent_s, margin_s = self._rule.silent_s, self._rule.together_s
+        due_s = [self._arrived_s + silent_s]
+        changes_s = [one.began_s + self._rule.long_s for one in faults if one.ended_s is None]
+        changes_s += [one.ended_s + silent_s for one in faults if one.ended_s is not None]
+        for record in self._records.values():
+            if record.promised:
+                known_s, told_s = record.last_s + silent_s, record.arrived_s + silent_s
+                changes_s += [known_s - margin_s, known_s]
+                due_s += [told_s - margin_s, told_s]
+        self._due_now_s = min((one for one in changes_s if one > now_s), default=math.inf)
+        self._due_clock_s = min((one for one in due_s if one > self._clock_s), default=math.inf)
 
     def _shed(self) -> None:
         oldest = sorted(self._records, key=lambda name: (self._records[name].last_s, name))

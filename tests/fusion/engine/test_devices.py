@@ -286,6 +286,20 @@ def test_patrols_that_are_heard_show_that_the_devices_are_not(sector) -> None:
     assert [one.cause for one in settled(told(sector, messages))] == [Cause.ALL_SILENT]
 
 
+def test_a_patrol_that_is_heard_again_gives_event_time_back(sector) -> None:
+    """The clock of this machine was an hour ahead: nobody was silent."""
+    watch = told(sector, by_time(*(every(f"cam-{n}", 0, 100) for n in range(3))))
+    watch.advance(T0_S + 3700)
+    assert [one.cause for one in watch.faults.values()] == [Cause.ALL_SILENT]
+    here = PositionMessage(
+        v=1, message_id="p", sector="ha-giang", unit_id="unit-1", captured_at=T0.after(101),
+        lat=22.9, lon=105.3, accuracy_m=5.0,
+    )  # fmt: skip
+    watch.note(here, T0_S + 101, T0_S + 3700)
+    watch.advance(T0_S + 3700.5)
+    assert watch.faults == {}
+
+
 def test_the_trail_that_nobody_sees_any_more_is_a_reason(sector_maker) -> None:
     trail = sector_maker.line((0, -500), (0, -1))
     sector = sector_maker.load(
@@ -351,6 +365,35 @@ def test_no_order_of_arrival_changes_what_is_known_in_the_end(
         for each in (in_order, anyhow)
     ]
     assert facts[0] == facts[1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    plans=st.lists(st.lists(pieces, max_size=5), min_size=1, max_size=7),
+    pause_s=st.integers(0, 1500),
+)
+def test_how_often_the_clock_is_told_changes_nothing(sector_of_order, plans, pause_s) -> None:
+    """`due_s` says when it must be: the service ticks, and a replay jumps from due to due."""
+    lives = by_time(*(life(f"cam-{n}", plan) for n, plan in enumerate(plans)))
+    messages = [*lives, status("cam-0", lives[-1].captured_at.seconds_since(T0) + pause_s)]
+
+    def said(*, ticking: bool) -> list:
+        watch, clock_s, changes = DeviceWatch(sector_of_order), T0_S, []
+        for message in messages:
+            at_s = message.captured_at.timestamp()
+            while clock_s < at_s:
+                next_s = clock_s + 0.5
+                if not ticking:
+                    due_s = -(-watch.due_s // 0.5) * 0.5 if watch.due_s < at_s else at_s
+                    next_s = max(next_s, due_s)
+                clock_s = min(at_s, next_s)
+                if watch.advance(clock_s):
+                    changes.append((clock_s, dict(watch.faults)))
+            watch.note(message, at_s, clock_s)
+        watch.advance(clock_s)
+        return [*changes, dict(watch.faults)]
+
+    assert said(ticking=True) == said(ticking=False)
 
 
 @pytest.fixture(scope="module")
