@@ -40,6 +40,7 @@ _NEW_S: Final = 5.0  # a younger track was born about where it is seen first
 _BRAKING_S: Final = 5.0  # people may get out before it has quite come to rest
 _FOLLOWED_S: Final = 20.0  # after it drove off, for who is slow to be seen or hidden by it
 _UNSEEN_S: Final = 3.0  # whoever is not seen so long after the vehicle left has gone with it
+_DRIVES_MPS: Final = 3.0
 _REACH_M: Final = 60.0
 _MOST: Final = 32  # people remembered at one stop
 
@@ -101,6 +102,9 @@ def observe(
         trail = _trail(track, sector)
         trail_id = "" if trail is None else trail.id
         stop = replace(stop, at=here, asked=True, trail_id=trail_id)
+        if trail is not None and not stop.drove:
+            drove = _came_as_another(track, near(track, _REACH_M, at_s))
+            stop = replace(stop, drove=drove)
     if not stop.trail_id:
         return stop, None
     others = near(track, _REACH_M + moved_m, at_s)
@@ -117,6 +121,16 @@ def _trail(track: "Track", sector: "Sector") -> "Trail | None":
         if one.kind in _ON_FOOT and (away_m := distance_m(track.place, one.line)) <= within_m
     ]
     return min(near)[2] if near else None
+
+
+def _came_as_another(track: "Track", others: Sequence[tuple["Track", Motion]]) -> bool:
+    """Tell whether a vehicle drove up under another name: who brakes hard is lost and found."""
+    return any(
+        other.kind == "vehicle"
+        and abs(other.seen_s - track.born_s) <= _UNSEEN_S
+        and math.hypot(other.motion.vx_mps, other.motion.vy_mps) >= _DRIVES_MPS
+        for other, _ in others
+    )
 
 
 def _visitors(

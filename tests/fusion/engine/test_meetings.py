@@ -141,3 +141,15 @@ def test_a_driver_alone_or_a_stop_far_from_any_trail_is_no_meeting(make, sector,
         for one in getting_out(make, 3, at_s=14, until_s=60)
     ]
     assert said(staged, sector, world(make, far, *people, until_s=60)) == []
+
+
+def test_a_car_that_brakes_so_hard_that_its_track_is_lost_still_drove_up(
+    make, sector, staged
+) -> None:
+    way = [(0, -80, ROAD_M), (10, 0, ROAD_M), (45, 0, ROAD_M)]
+    people = getting_out(make, 3, at_s=14, until_s=45)
+    eyes = [make.eye(fps=5.0, sigma_m=1.0)]
+    found = said(
+        staged, sector, make.world([make.walker(way, label="car"), *people], eyes=eyes, until_s=45)
+    )
+    assert found[-1][1].reasons[0].code == "drop_off"
