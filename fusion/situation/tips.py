@@ -15,7 +15,7 @@ from edge.messages import AlertKind, Reason, SensorKind, Severity
 from fusion.local_frame import CovM2, Metres
 from fusion.notices import Notice
 from fusion.situation.finding import Finding
-from fusion.tracking.fixes import Fix, Look, may_be_one
+from fusion.tracking.fixes import Fix, Look, kind_of, may_be_one
 from fusion.tracking.track import Track, derived_id
 from fusion.trodden import cells_about
 
@@ -103,6 +103,12 @@ def agrees_with(tip: Tip, notice: Notice, rule: "TipRule") -> bool:
     return notice.kind in _RAISED and (
         _away(tip, notice.at, nothing, notice.updated_s, rule) <= _GATE
     )
+
+
+def speaks_of(tip: Tip, label: str, at: Metres, at_s: float, rule: "TipRule") -> bool:
+    """Tell whether a tip speaks of somebody who was at a place at an instant."""
+    alike = may_be_one(tip.kind, kind_of(label))
+    return alike and _away(tip, at, (0.0, 0.0, 0.0), at_s, rule) <= _GATE
 
 
 def raised(finding: Finding, tip: Tip | None) -> Finding:

@@ -22,6 +22,7 @@ from fusion.situation.tips import (
     raised,
     raised_notice,
     reach_of,
+    speaks_of,
     tips_of,
     told,
 )
@@ -138,3 +139,14 @@ def test_several_seen_at_one_place_are_one_tip_and_two_places_two() -> None:
     assert [one.people for one in tips_of(look._replace(fixes=(*look.fixes, car)))] == [2, 1]
     assert tips_of(look._replace(fixes=())) == ()
     assert Metres(0.0, 0.0) == tips_of(look)[0].at
+
+
+@pytest.mark.parametrize(
+    ("label", "x_m", "dt_s", "speaks"),
+    [
+        ("person", 100.0, 60.0, True), ("car", 100.0, 60.0, False),
+        ("person", 900.0, 60.0, False), ("person", 100.0, -601.0, False),
+    ],
+)  # fmt: skip
+def test_a_tip_speaks_of_who_crossed_near_it(label, x_m, dt_s, speaks) -> None:
+    assert speaks_of(tip(), label, Metres(x_m, 0.0), AT_S + dt_s, RULE) is speaks
