@@ -14,13 +14,15 @@ from fusion.events import HeldBecause
 from fusion.local_frame import Metres
 from fusion.rulebook import GroupsRule
 from fusion.situation.crossing import Crossing
-from fusion.situation.groups import counted, fellows_of
+from fusion.situation.groups import counted, fellows_of, known_s
 from fusion.tracking.track import Track, derived_id
 from fusion.tracking.tracker import simultaneous
 from fusion.trodden import cell_of
 
 JOIN_S: Final = 120.0  # later than this after the last of them nobody joins a group
 _COUNTED_S: Final = 40.0  # after the last of them came over the line
+_KNOWN_S: Final = 10.0  # who was in view for so long was seen to walk with them or not ...
+_KNOWN_LINK_S: Final = 15.0  # ... and belongs to them no later than this
 _SIGMAS: Final = 2.0  # of both errors, where two devices each saw a step by themselves
 _SAME_STEP_S: Final = 5.0  # late looks may move the evidence of one and the same step so far
 
@@ -245,16 +247,23 @@ def case_of(cases: Iterable[Case], walk: Walk, rule: GroupsRule) -> Case | None:
             return case
         if any(case.crossed(other) for other in fellows):
             return case
-        if any(_followed(step, crossing, rule) for step in case.steps):
+        if any(_followed(step, walk, rule) for step in case.steps):
             return case
     return None
 
 
-def _followed(step: Step, crossing: Crossing, rule: GroupsRule) -> bool:
-    return (
-        crossing.at_s - step.at_s <= rule.link_s
-        and math.dist(step.over, crossing.over) <= rule.link_m
-    )
+def _followed(step: Step, walk: Walk, rule: GroupsRule) -> bool:
+    """Tell whether somebody came over just where one of a group had: a file, seen one by one.
+
+    Whoever was in view before and walked with nobody of them must come closer upon them: the time
+    alone makes nobody one of a group.
+    """
+    track, crossing, _, _ = walk
+    within_s = rule.link_s
+    if known_s(track, crossing.at_s) >= _KNOWN_S:
+        within_s = min(within_s, _KNOWN_LINK_S)
+    apart_m = math.dist(step.over, crossing.over)
+    return crossing.at_s - step.at_s <= within_s and apart_m <= rule.link_m
 
 
 def _step(walk: Walk) -> Step:

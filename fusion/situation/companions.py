@@ -11,6 +11,7 @@ class Past(NamedTuple):
     at_s: float
     x_m: float
     y_m: float
+    error_m2: float  # of either coordinate, but for the bias that its devices share
 
 
 class Fellow(NamedTuple):

@@ -30,7 +30,8 @@ COUNTED_LATELY_S: Final = 1.0  # whoever was not seen for longer is not counted
 COUNT_S: Final = 2.0  # of event time, from one count to the next
 _WALKS_MPS: Final = 0.4  # whoever is slower goes no way
 _TRACE_S: Final = 20.0  # so far back both must have gone the same way ...
-_KNOWN_S: Final = 6.0  # ... or at least so far, if one of them was not seen before
+_KNOWN_S: Final = 6.0  # ... or at least so far, if one of them was not seen before;
+_APART_S: Final = 10.0  # who has just come into view is not held to be apart from anybody sooner
 _WENT_M: Final = 4.0  # who both went less far stand about, together or not
 _PARTS_MPS: Final = 0.25  # on average over that time; white acceleration of a walker explains it
 _FELLOWS: Final = 16  # remembered of one track: those it was with the longest
@@ -61,7 +62,7 @@ def company(
     def linked(here: Walker, there: Walker) -> bool:
         if not _is_near(here[1], there[1], rule):
             return False
-        known = _went_together(here, there, at_s)
+        known = _went_together(here, there, at_s, for_s=_APART_S)
         return _drift_mps(here[1], there[1]) <= rule.link_speed_mps if known is None else known
 
     chain = [walker for walker in near if walker[0].id == first.id]
@@ -91,8 +92,7 @@ def counted_together(
 def _after(track: Track, motion: Motion, names: Sequence[str], at_s: float) -> Track:
     """Return a track as it is known after one more count of its company."""
     known = track.companions
-    trace = [past for past in known.trace if at_s - past.at_s <= _TRACE_S]
-    trace.append(Past(at_s, motion.x_m, motion.y_m))
+    trace = (*_of_late(track, at_s), _past(track, motion, at_s))
     for_s = dict(known.fellows)
     for name in names:
         if name != track.id:
@@ -100,7 +100,7 @@ def _after(track: Track, motion: Motion, names: Sequence[str], at_s: float) -> T
     longest_first = sorted(for_s.items(), key=lambda one: (-one[1], one[0]))[:_FELLOWS]
     together = _seen_together(known.together, len(names))
     fellows = tuple(Fellow(*one) for one in sorted(longest_first))
-    return replace(track, companions=Companions(tuple(trace), together, fellows))
+    return replace(track, companions=Companions(trace, together, fellows))
 
 
 def _columns(walkers: Sequence[Walker], at_s: float, rule: GroupsRule) -> Iterator[list[Walker]]:
@@ -119,7 +119,7 @@ def _columns(walkers: Sequence[Walker], at_s: float, rule: GroupsRule) -> Iterat
                 left: list[Walker] = []
                 for there in cells.pop(near, ()):
                     joined = _is_near(here[1], there[1], rule) and _went_together(
-                        here, there, at_s
+                        here, there, at_s, for_s=_KNOWN_S
                     )
                     (column if joined else left).append(there)
                 if left:
@@ -134,6 +134,11 @@ def _cell(motion: Motion, size_m: float) -> tuple[int, int]:
 def fellows_of(track: Track) -> tuple[str, ...]:
     """Return the tracks that a track walked together with for long enough to be of one group."""
     return tuple(one.track_id for one in track.companions.fellows if one.for_s >= _FELLOW_S)
+
+
+def known_s(track: Track, at_s: float) -> float:
+    """Return how long a track was counted of late: alone or with others."""
+    return max((at_s - past.at_s for past in _of_late(track, at_s)), default=0.0)
 
 
 def together_s(tracks: Iterable[Track]) -> tuple[float, ...]:
@@ -170,10 +175,10 @@ def _drift_mps(here: Motion, there: Motion) -> float:
     return math.hypot(here.vx_mps - there.vx_mps, here.vy_mps - there.vy_mps)
 
 
-def _went_together(here: Walker, there: Walker, at_s: float) -> bool | None:
+def _went_together(here: Walker, there: Walker, at_s: float, *, for_s: float) -> bool | None:
     """Tell whether two went the same way of late; None: both stood, or are too new."""
-    (one, one_now), (other, other_now) = here, there
-    began = _both_known(one.companions.trace, other.companions.trace, at_s)
+    one_now, other_now = _past(*here, at_s), _past(*there, at_s)
+    began = _both_known(_of_late(here[0], at_s), _of_late(there[0], at_s), at_s - for_s)
     if began is None:
         return None
     one_then, other_then = began
@@ -181,17 +186,27 @@ def _went_together(here: Walker, there: Walker, at_s: float) -> bool | None:
     its_x_m, its_y_m = other_now.x_m - other_then.x_m, other_now.y_m - other_then.y_m
     if max(math.hypot(x_m, y_m), math.hypot(its_x_m, its_y_m)) < _WENT_M:
         return None
-    one_m2, other_m2 = one.random_of(one_now), other.random_of(other_now)
-    error_m = math.sqrt(0.5 * (one_m2[0] + one_m2[2] + other_m2[0] + other_m2[2]))
+    error_m = math.sqrt(sum(past.error_m2 for past in (one_now, one_then, other_now, other_then)))
     parted_m = math.hypot(x_m - its_x_m, y_m - its_y_m)
     return parted_m <= _PARTS_MPS * (at_s - one_then.at_s) + error_m
 
 
+def _of_late(track: Track, at_s: float) -> tuple[Past, ...]:
+    """Return where a track was, without what is from before it went out of view for long."""
+    trace = track.companions.trace
+    return tuple(past for past in trace if at_s - past.at_s <= _TRACE_S)
+
+
+def _past(track: Track, motion: Motion, at_s: float) -> Past:
+    xx, _, yy = track.random_of(motion)
+    return Past(at_s, motion.x_m, motion.y_m, 0.5 * (xx + yy))
+
+
 def _both_known(
-    one: Sequence[Past], other: Sequence[Past], at_s: float
+    one: Sequence[Past], other: Sequence[Past], until_s: float
 ) -> tuple[Past, Past] | None:
-    """Return where two were at the first count that both were in, if it is long enough ago."""
-    times_s = {past.at_s: past for past in other if _KNOWN_S <= at_s - past.at_s <= _TRACE_S}
+    """Return where two were at the first count that both were in; None: there is none so early."""
+    times_s = {past.at_s: past for past in other if past.at_s <= until_s}
     for past in one:
         if past.at_s in times_s:
             return past, times_s[past.at_s]
