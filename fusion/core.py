@@ -254,7 +254,8 @@ class Core:
         """Hold a track that was just seen against the line."""
         motion = track.motion
         at = Metres(motion.x_m, motion.y_m)
-        sight = Sight(look.at_s, at, track.random_of(motion), track.bias, look.device)
+        rhythm_s = (look.at_s - max(track.born_s, track.back_s)) / max(1, track.looks - 1)
+        sight = Sight(look.at_s, at, track.random_of(motion), track.bias, look.device, rhythm_s)
         watch, crossing = observe(
             track.watch, sight, self._sector.border, self._rules.crossing,
             confirmed=track.confirmed,
