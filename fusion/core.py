@@ -31,6 +31,7 @@ from fusion.situation.tips import (
     raised,
     raised_notice,
     reach_of,
+    speaks_of,
     tips_of,
     told,
 )
@@ -285,6 +286,9 @@ class Core:
             if is_approach_of(notice, case, at_s):
                 self._keep_notice(became(notice, case.id, at_s))
                 case = replace(case, follows=case.follows or notice.id)
+        if case.tip is None and self.tips:
+            tip = agreeing(self.tips.values(), track, at_s, self._rules.tip)
+            case = replace(case, tip=tip)
         self._keep(case)
         self._judge(case, at_s)
 
@@ -320,6 +324,9 @@ class Core:
             for notice in list(self.notices.values()):
                 if agrees_with(tip, notice, rule):
                     self._keep_notice(raised_notice(notice, tip))
+            for case in list(self.cases.values()):
+                if case.tip is None and speaks_of(tip, case.label, case.over, case.last_s, rule):
+                    self._keep(replace(case, tip=tip, updated_s=max(case.updated_s, tip.at_s)))
 
     def _heed(self, track: Track, finding: Finding, at_s: float) -> None:
         """Take in what a stage says of a track: a new notice, or more of one that is known."""
@@ -396,7 +403,7 @@ class Core:
         if finding.kind not in _EXPLAINED_BY_PLACE:
             return None
         when = UtcTime.from_epoch_s(at_s)
-        zone = ruling_zone(self._sector, track.place, when)
+        zone = ruling_zone(self._sector, finding.at or track.place, when)
         if finding.towards is not None and (zone is None or zone.kind not in EXPLAINS):
             zone = open_crossing_point(self._sector, finding.towards, when)
         because = None if zone is None else EXPLAINS.get(zone.kind)

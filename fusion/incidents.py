@@ -5,7 +5,7 @@ A `Case` is what the core knows; `fusion.rules` turns it into alerts and inciden
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,6 +18,9 @@ from fusion.situation.groups import counted, fellows_of, known_s
 from fusion.tracking.track import Track, derived_id
 from fusion.tracking.tracker import simultaneous
 from fusion.trodden import cell_of
+
+if TYPE_CHECKING:
+    from fusion.situation.tips import Tip
 
 JOIN_S: Final = 120.0  # later than this after the last of them nobody joins a group
 _COUNTED_S: Final = 40.0  # after the last of them came over the line
@@ -68,6 +71,7 @@ class Case(Struct, frozen=True):
     waits_until_s: float | None = None  # undecided: a patrol may have been there
     free: bool = False  # nothing held it back once: it never waits again
     decided_s: float = 0.0  # when it was last judged differently
+    tip: "Tip | None" = None  # somebody told us of them
     follows: str = ""  # the incident of the approach that led to it
     inferred_s: float = 0.0  # nobody looked for so long while the first came over; 0: it was seen
     half_m: float = 0.0  # of the strip or the river they went through, from the line to its edge

@@ -23,6 +23,7 @@ from fusion.trodden import cell_of
 
 CROSSED: Final = "crossed"  # the outcome of an approach that led over the line
 _SAME_PLACE_M: Final = 30.0
+_OF_ONE: Final = frozenset({AlertKind.RENDEZVOUS, AlertKind.WATCHLIST})  # a vehicle's matters
 _URGENCY: Final = {severity: number for number, severity in enumerate(Severity)}
 
 
@@ -96,7 +97,8 @@ def notice_of(
             and notice.subject == finding.subject
             and (notice.outbound is finding.outbound or finding.over)
             and (notice.ended_s is None or at_s - notice.ended_s <= JOIN_S)
-            and not names.isdisjoint(notice.tracks)
+            # An entry of a watchlist is one vehicle, whatever tracks it had.
+            and (finding.kind is AlertKind.WATCHLIST or not names.isdisjoint(notice.tracks))
         ):
             return notice
     return None
@@ -132,7 +134,7 @@ def begun(
         reasons=finding.reasons,
         eta_s=finding.eta_s,
         lead=finding.lead,
-        at=track.place,
+        at=finding.at or track.place,
         opened_s=at_s,
         updated_s=at_s,
         tracks=(track.id, *sorted(names - {track.id})),
@@ -188,12 +190,19 @@ def went_on(
         headcount=max(notice.headcount, len(company)),
         headcount_min=max(notice.headcount_min, simultaneous(company)),
         simulated=notice.simulated or any(one.simulated for one in company),
+        lead=_surer(notice.lead, finding.lead),
         over=tuple(one for one in notice.over if one != track.id),
         lost_s=None,
     )
     if seen.outcome != CROSSED:
         seen = replace(seen, ended_s=None, outcome="")  # or begins again: still the same
     return seen if seen == notice else replace(seen, updated_s=at_s)
+
+
+def _surer(one: Lead | None, other: Lead | None) -> Lead | None:
+    if one is None or other is None:
+        return one or other
+    return max(one, other, key=lambda lead: lead.score)
 
 
 def became(notice: Notice, case_id: str, at_s: float) -> Notice:
@@ -216,7 +225,7 @@ def _ended_for(notice: Notice, track: Track, outcome: str, at_s: float) -> Notic
     if notice.ended_s is not None or track.id in notice.over or track.id not in notice.tracks:
         return notice
     over = (*notice.over, track.id)
-    if set(over) < set(notice.tracks):
+    if notice.kind not in _OF_ONE and set(over) < set(notice.tracks):
         return replace(notice, over=over, outcome=outcome)
     return replace(notice, over=over, ended_s=at_s, outcome=outcome, updated_s=at_s)
 

@@ -19,6 +19,7 @@ from fusion.incidents import Case, Held
 from fusion.notices import CROSSED, Notice
 from fusion.sector import Sector
 from fusion.situation.places import place_of
+from fusion.situation.tips import one_step_up, reason_of
 from fusion.tracking.track import derived_id
 
 Matter = Case | Notice  # what an incident is about
@@ -153,7 +154,8 @@ def severity(sector: Sector, case: Matter) -> Severity:
     rule, critical_from = sector.rules.crossing, sector.rules.groups.critical_from
     if 0 < critical_from <= case.headcount:
         return Severity.CRITICAL
-    return rule.severity_outbound if case.outbound else rule.severity_inbound
+    urgent = rule.severity_outbound if case.outbound else rule.severity_inbound
+    return urgent if case.tip is None else one_step_up(urgent)
 
 
 def reasons(case: Case) -> tuple[Reason, ...]:
@@ -178,6 +180,8 @@ def reasons(case: Case) -> tuple[Reason, ...]:
     if len(case.devices) > 1:
         text = f"seen by {len(case.devices)} devices"
         found.append(Reason(code="several_devices", text=text, value=float(len(case.devices))))
+    if case.tip is not None:
+        found.append(reason_of(case.tip))
     if case.inferred_s > 0.0:
         text = f"nobody looked for {case.inferred_s:.0f} s while the line was crossed: inferred"
         found.append(Reason(code="inferred_in_gap", text=text, value=round(case.inferred_s, 1)))
