@@ -1,4 +1,4 @@
-"""`tuanbien fusion …`: serve, replay or record, check a sector or a journal, tally, schemas."""
+"""`tuanbien fusion …`: serve, replay or record, check, coverage, tally, journal, schemas."""
 
 import argparse
 import gc
@@ -25,6 +25,8 @@ from fusion.sector import load_sector
 from fusion.snapshotter import EVERY_S
 from fusion.survey import drawn, refused, understood
 from fusion.what_if import compare, counted, table
+from fusion.who_sees import drawn as drawn_sight
+from fusion.who_sees import sight_at, told
 
 DEFAULT_BROKER: Final = "mqtt://127.0.0.1:1883"
 DEFAULT_STORE: Final = "sqlite:///tuanbien.db"
@@ -114,6 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--geojson", type=Path, metavar="FILE", help="write it as GeoJSON too")
     check.set_defaults(run=_check)
 
+    _add_coverage(commands)
+
     journal = commands.add_parser("journal", help="look after a journal")
     journal_commands = journal.add_subparsers(required=True, metavar="COMMAND")
     verify = journal_commands.add_parser("verify", help="tell whether it is what was written")
@@ -135,6 +139,17 @@ def _parser() -> argparse.ArgumentParser:
     schema = commands.add_parser("schema", help="print the JSON Schemas of all messages")
     schema.set_defaults(run=_schema)
     return parser
+
+
+def _add_coverage(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    coverage = commands.add_parser("coverage", help="say who sees what at an instant")
+    coverage.add_argument("sector", type=Path, metavar="SECTOR.toml")
+    coverage.add_argument("messages", type=Path, metavar="MESSAGES.jsonl")
+    coverage.add_argument(
+        "--at", type=_instant, metavar="TIME", help="default: the end of the recording"
+    )
+    coverage.add_argument("--geojson", type=Path, metavar="FILE", help="write it as GeoJSON too")
+    coverage.set_defaults(run=_coverage)
 
 
 def _add_broker(parser: argparse.ArgumentParser) -> None:
@@ -289,6 +304,20 @@ def _check(arguments: argparse.Namespace) -> int:
     print(json.dumps(said, ensure_ascii=False, indent=2))
     if arguments.geojson is not None:
         _write_json(arguments.geojson, drawn(sector, found))
+    return 0
+
+
+def _coverage(arguments: argparse.Namespace) -> int:
+    sector = load_sector(arguments.sector)
+    at_s = math.inf if arguments.at is None else arguments.at.timestamp()
+    sight = sight_at(sector, _lines(arguments.messages), at_s)
+    if sight.left_out:
+        said = f"{len(sight.left_out)} lines left out, the first: {sight.left_out[0]}"
+        print(said, file=sys.stderr)
+    for line in told(sector, sight):
+        print(json.dumps(line, ensure_ascii=False))
+    if arguments.geojson is not None:
+        _write_json(arguments.geojson, drawn_sight(sector, sight))
     return 0
 
 

@@ -143,6 +143,16 @@ class DeviceWatch:
         """
         return self._judge(min(self._newest_s, at_s), settled=True)
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody was heard."""
+        return math.isfinite(self._newest_s)
+
+    @property
+    def devices(self) -> frozenset[str]:
+        """Return the devices that say how they are."""
+        return frozenset(name for name, one in self._records.items() if one.promised)
+
     def seeing(self, at_s: float = math.inf) -> dict[str, Polygon]:
         """Return what each device sees that is there and whose picture is to be trusted.
 

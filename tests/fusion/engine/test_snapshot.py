@@ -131,7 +131,10 @@ def test_what_was_packed_is_unpacked() -> None:
         (CONTENT + b"\n", "11 bytes of 10"),
         (CONTENT.replace(b'"format":1', b'"format":2'), "of format 2, not 1"),
         (CONTENT.replace(b'"code":"c"', b'"code":"d"'), "another version of the program"),
-        (CONTENT.replace(b'"sector":"s"', b'"sector":"t"'), "rules, layers or watchlist have changed"),
+        (
+            CONTENT.replace(b'"sector":"s"', b'"sector":"t"'),
+            "rules, layers or watchlist have changed",
+        ),
         (b"", "header cannot be read"),
         (CONTENT[:20], "header cannot be read"),
     ],
