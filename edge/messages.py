@@ -595,6 +595,9 @@ class FusionStatus(Wire, frozen=True, kw_only=True):
     # What is added to the times of devices whose clock is wrong, s.
     clock_offsets_s: dict[str, float] | None = None
     noted: dict[str, dict[str, Count]] | None = None  # odd, though their messages are taken
+    # The last message of fusion's own that came through the whole chain, and how long that took.
+    canary_at: UtcTime | None = None  # it was published
+    canary_s: NotNegative | None = None  # from there to the store
 
 
 FROM_FIELD: Final[dict[str, type[FieldMessage]]] = {

@@ -50,6 +50,13 @@ class Door(NamedTuple):
 QUIET: Final = Door({}, {}, {})
 
 
+class Passed(NamedTuple):
+    """A canary that came through the whole chain."""
+
+    at: UtcTime  # published
+    took_s: float  # until it was stored
+
+
 class Receipts:
     """Tells each device what is on our disk, so that it may forget it.
 
@@ -122,7 +129,7 @@ class Announcer:
         """Publish track lines; who is not listening now misses them."""
         self._link.publish_all(self._topic("tracks"), map(encode, updates))
 
-    def status(
+    def status(  # noqa: PLR0913 - what a status says
         self,
         counts: Counts,
         *,
@@ -130,6 +137,7 @@ class Announcer:
         at: UtcTime,
         online: bool,
         door: Door = QUIET,
+        canary: Passed | None = None,
     ) -> None:
         """Tell how fusion is; that it goes offline is waited for a little."""
         status = FusionStatus(
@@ -149,6 +157,8 @@ class Announcer:
             refused_by=door.refused_by or None,
             clock_offsets_s=door.clock_offsets_s or None,
             noted=door.noted or None,
+            canary_at=None if canary is None else canary.at,
+            canary_s=None if canary is None else round(canary.took_s, 3),
         )
         if not online:
             self._link.publish_last(self._topic("status"), encode(status))

@@ -333,7 +333,8 @@ class Core:
         if self.tips:
             tip = agreeing(self.tips.values(), track, at_s, self._rules.tip)
             finding = raised(finding, tip)
-        group = self._company(track, at_s)
+        # Of two who are together now, one may end what is said of the other no more than that.
+        group = (track,) if finding.over else self._company(track, at_s)
         known = notice_of(self.notices.values(), finding, group, at_s)
         if known is None:
             if finding.over or self._has_crossed(group, finding, at_s):

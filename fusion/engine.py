@@ -150,18 +150,22 @@ class Engine:
         """
         events: list[Event] = []
         while not self._is_idle:
-            events.extend(self._pass(grid_after(self._clock_s)))
+            events.extend(self._pass(grid_after(self._clock_s), over=True))
         return events + self._settle_devices()
 
-    def _pass(self, to_s: float) -> list[Event]:
-        """Let the clock pass on the grid of ticks, up to an instant (inclusive)."""
+    def _pass(self, to_s: float, *, over: bool = False) -> list[Event]:
+        """Let the clock pass on the grid of ticks, up to an instant (inclusive).
+
+        When a recording is `over`, no device falls silent any more.
+        """
         events: list[Event] = []
         while (at_s := grid_after(self._clock_s)) <= to_s:
             if self._is_idle:
-                at_s = math.floor(to_s / TICK_S) * TICK_S
+                due_s = math.ceil(min(self._devices.due_s, to_s) / TICK_S) * TICK_S
+                at_s = max(at_s, min(due_s, math.floor(to_s / TICK_S) * TICK_S))
             before_s = self._clock_to(at_s)
             events.extend(self._take_in(self._intake.release(at_s)))
-            events.extend(self._advance(before_s, _RERUN_A_TICK))
+            events.extend(self._advance(before_s, _RERUN_A_TICK, over=over))
             events.extend(self._workflow.tick(at_s))
         return events
 
@@ -309,7 +313,7 @@ class Engine:
             self._late_since_s = self._clock_s
         self._late[sender] = min(at_s, self._late.get(sender, at_s))
 
-    def _advance(self, before_s: float, budget: float) -> list[Event]:
+    def _advance(self, before_s: float, budget: float, *, over: bool = False) -> list[Event]:
         """Run up to the frontier, and whatever is run again a little farther."""
         events = self._forensic.go_on(self._arrivals, self._clock_s, budget)
         rerun = self._run_again(budget)
@@ -318,7 +322,7 @@ class Engine:
         )
         self._forget()
         events.extend(self._told())
-        faulty = self._devices.advance(self._clock_s)
+        faulty = not over and self._devices.advance(self._clock_s)
         if faulty or rerun or self._course.core.revision != self._telling.revision:
             issued = (self._clock_s if rerun else before_s, self._clock_s)
             events.extend(self._changes(issued=issued, rerun=rerun))

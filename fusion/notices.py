@@ -17,6 +17,7 @@ from fusion.incidents import JOIN_S, Case, Held
 from fusion.local_frame import Metres
 from fusion.situation.devices import DeviceFault
 from fusion.situation.finding import Finding
+from fusion.situation.groups import fellows_of
 from fusion.tracking.track import Track, derived_id
 from fusion.tracking.tracker import simultaneous
 from fusion.trodden import cell_of
@@ -90,6 +91,8 @@ def notice_of(
         at_s: Event time.
     """
     names = {one.id for one in tracks}
+    if not finding.over:
+        names |= {name for one in tracks for name in fellows_of(one)}
     # Not in the order of a dict: a re-run puts its own behind those of other places.
     for notice in sorted(notices, key=lambda one: (one.opened_s, one.id), reverse=True):
         if (

@@ -15,12 +15,17 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
-from edge.messages import InvalidMessageError, PositionMessage, Topic, UtcTime, encode
+from msgspec import UNSET
+
+from edge.messages import Incident, InvalidMessageError, PositionMessage, Topic, UtcTime, encode
 from fusion.announcer import Announcer, Door, Receipts
+from fusion.canary import Canary, ended
 from fusion.engine import Engine
 from fusion.events import (
+    AlertIssued,
     CommandAnswered,
     Event,
+    IncidentChanged,
     MessageLate,
     MessageRefused,
     TracksRevised,
@@ -80,6 +85,7 @@ class Service:
         self._journal_keep_s = journal_keep_s
         self._engine = Engine(sector)
         self._announcer = Announcer(sector.id, link)
+        self._canary = Canary(sector, link, clock)
         self._reception = Reception(
             link=link, journal=journal, receipts=Receipts(sector.id, link), clock=clock
         )
@@ -120,6 +126,7 @@ class Service:
 
     def _serve(self) -> None:
         next_tick_s = next_status_s = time.monotonic()
+        self._canary.begin(next_tick_s, self._insist(self._open_incidents))
         was_connected = False
         while not self._stop.is_set():
             wait_s = max(0.0, next_tick_s - time.monotonic())
@@ -134,6 +141,7 @@ class Service:
             if now_s >= next_tick_s:
                 next_tick_s = now_s + TICK_S
                 self._tick()
+                self._tend_canary(now_s)
             if self._is_unsaved and (self._is_urgent or now_s >= self._saved_s + _SAVE_S):
                 self._save()
             self._note_taken()
@@ -162,6 +170,25 @@ class Service:
             events = self._advance(partial(self._engine.tick, now))
             self._note(events)
             self._rejections += _rejections(events, now)
+
+    def _tend_canary(self, now_s: float) -> None:
+        """Send the next one; say that none comes through any more, or that one does again."""
+        self._canary.fly(now_s)
+        if (missed := self._canary.missed(now_s)) is not None:
+            self._tell_of_chain(missed)
+        elif (over := self._canary.back()) is not None:
+            known = self._insist(partial(self._store.incident, over.incident_id))
+            self._tell_of_chain(ended(known or over, self._clock()))
+
+    def _tell_of_chain(self, incident: Incident) -> None:
+        """Tell of an incident that no message gave rise to, so that people can work on it."""
+        if incident.ended_at is UNSET:
+            self._events.append(AlertIssued(self._canary.alert(incident, self._clock())))
+        self._events.append(IncidentChanged(incident))
+        self._engine.remember([incident], [])
+
+    def _open_incidents(self) -> list[Incident]:
+        return self._store.incidents(KEPT, sector=self._sector.id)
 
     def _keep_house(self) -> None:
         """Take a snapshot when it is time, and let go of what no recovery needs any more.
@@ -193,6 +220,7 @@ class Service:
         self._note(events)
         for one in batch.rejections:
             self._malformed.count(sender_on(one.topic), "malformed")
+        self._canary.came(one.message for one in batch.accepted)
         self._rejections += batch.rejections
         self._refused += batch.refused
         self._taken = batch.position or self._taken
@@ -251,6 +279,7 @@ class Service:
             )
         )
         self._saved, self._saved_s = self._taken, time.monotonic()
+        self._canary.stored(self._saved_s)
         for rejection in rejections:
             _log.warning("refused a message on %r: %s", rejection.topic, rejection.reason)
         self._rejected += len(rejections)
@@ -269,6 +298,7 @@ class Service:
             at=self._clock(),
             online=online,
             door=Door.of(self._engine.intake, self._malformed),
+            canary=self._canary.last,
         )
 
     def _insist(self, action: Callable[[], _T]) -> _T:

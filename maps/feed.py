@@ -36,6 +36,7 @@ POLL_S: Final = 1.0
 STORE_LATE_S: Final = 5.0
 FUSION_LATE_S: Final = 10.0  # it speaks every 5 s
 FUSION_SILENT_S: Final = 15.0
+CANARY_LATE_S: Final = 180.0  # one passes through the whole chain every minute
 LOG_REJECTED_EVERY_S: Final = 10.0
 
 Clock = Callable[[], UtcTime]
@@ -189,8 +190,22 @@ class Feed:
         heard_at = self.picture.fusion_heard_at
         return None if heard_at is None else max(self.clock().seconds_since(heard_at), 0.0)
 
+    @property
+    def canary_age_s(self) -> float | None:
+        """Seconds since a message of fusion's own set out that came through; None: none did yet.
+
+        By fusion's clock, then by ours: how far the two are apart does not matter.
+        """
+        fusion, age_s = self.picture.fusion, self.fusion_age_s
+        if fusion is None or age_s is None or fusion.at is None or fusion.canary_at is None:
+            return None
+        return max(fusion.at.seconds_since(fusion.canary_at), 0.0) + age_s
+
     def tell_fusion(self) -> str:
-        """Say how fusion is: `online`, `offline since …`, `silent since …` or `never heard`."""
+        """Say how fusion is: `online`, `offline since …`, `silent since …` or `never heard`.
+
+        Or that it is there, and no message comes through to its store: `chain broken for … s`.
+        """
         fusion, heard_at, age_s = (
             self.picture.fusion,
             self.picture.fusion_heard_at,
@@ -200,23 +215,29 @@ class Feed:
             return "never heard"
         if not fusion.online:
             return f"offline since {heard_at.rfc3339()}"
-        return "online" if age_s <= FUSION_SILENT_S else f"silent since {heard_at.rfc3339()}"
+        if age_s > FUSION_SILENT_S:
+            return f"silent since {heard_at.rfc3339()}"
+        canary_s = self.canary_age_s
+        is_late = canary_s is not None and canary_s > CANARY_LATE_S
+        return f"chain broken for {canary_s:.0f} s" if is_late else "online"
 
     def beat(self) -> dict[str, Any]:
         """Return what tells a viewer whether the picture is live."""
-        fusion, age_s = self.picture.fusion, self.fusion_age_s
+        fusion, age_s, canary_s = self.picture.fusion, self.fusion_age_s, self.canary_age_s
         return {
             "now": self.clock(),
             "broker_connected": self.broker_connected,
             "store_answers": self.store_answers,
             "fusion_online": fusion is not None and fusion.online,
             "fusion_age_s": age_s,
+            "canary_age_s": canary_s,
             "live": (
                 self.broker_connected
                 and fusion is not None
                 and fusion.online
                 and age_s is not None
                 and age_s <= FUSION_LATE_S
+                and (canary_s is None or canary_s <= CANARY_LATE_S)
             ),
         }
 

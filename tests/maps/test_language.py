@@ -32,7 +32,7 @@ COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
     "trail": TRAIL_KINDS,
     "border": [*LINE_STATUS, "home_left", "home_right"],
     "compass": ["n", "ne", "e", "se", "s", "sw", "w", "nw"],
-    "state": ["connecting", "live", "partial", "blind", "lost", "broker", "fusion"],
+    "state": ["connecting", "live", "partial", "blind", "lost", "broker", "fusion", "chain"],
 }
 
 
@@ -46,7 +46,7 @@ def reason_codes() -> set[str]:
     said = {code for text in texts for code in re.findall(r'\bcode="([a-z_]+)"', text)}
     of_devices = {f"device_{cause.value}" for cause in Cause}
     of_groups = {f"group_of_{most}" for most in GroupsRule().thresholds}
-    others = {"line_undemarcated", "line_river", "drop_off", "pick_up", AGREES}
+    others = {"line_undemarcated", "line_river", "drop_off", "pick_up", AGREES, "chain_broken"}
     return said | of_devices | of_groups | others
 
 

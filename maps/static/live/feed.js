@@ -1,6 +1,7 @@
 // Snapshot, then events. Knows whether what the map shows is live, and says so within seconds.
 
 const SILENT_MS = 10000; // the server beats every 5 s
+const CANARY_LATE_S = 180; // one passes through the whole chain every minute
 const RETRY_MS = 2000;
 const ANSWER_WITHIN_MS = 10000; // a connection half dead would else hold the page for ever
 const KINDS = ["track", "alert", "incident", "device", "patrol"];
@@ -104,6 +105,7 @@ export class Feed {
     if (performance.now() - this.beatAt > SILENT_MS) return "lost";
     if (!this.beat.broker_connected) return "broker";
     if (!this.fusionOnline || this.fusionAt === null) return "fusion";
-    return performance.now() - this.fusionAt > SILENT_MS ? "fusion" : "live";
+    if (performance.now() - this.fusionAt > SILENT_MS) return "fusion";
+    return this.beat.canary_age_s > CANARY_LATE_S ? "chain" : "live"; // null: none came yet
   }
 }
