@@ -70,7 +70,7 @@ class Workflow:
             work = self._work.get(alert_id, _UNTOUCHED)
             deed = judged(
                 command,
-                None if incident is None else self._seen(incident),
+                None if incident is None else self._judged_as(incident),
                 work,
                 received_at=received_at,
                 ahead_s=self._rules.time.clock_ahead_s,
@@ -80,6 +80,8 @@ class Workflow:
                 self._work[alert_id] = worked(work, deed)
                 self._reckon(alert_id)
                 events.append(IncidentChanged(self._seen(incident)))
+                if work is _UNTOUCHED:  # from now on it is said where the work goes on
+                    events += self._continued(alert_id)
         shown = None if incident is None else self._seen(incident)
         return [*events, CommandAnswered(CommandReply(deed=deed, incident=shown))]
 
@@ -131,7 +133,10 @@ class Workflow:
             if alert_id is not None and deed.result is Result.APPLIED:
                 self._work[alert_id] = worked(self._work.get(alert_id, _UNTOUCHED), deed)
         for incident in incidents:
-            work = self._work.get(alerts[incident.incident_id], _UNTOUCHED)
+            alert_id = alerts[incident.incident_id]
+            work = self._work.get(alert_id, _UNTOUCHED)
+            if work is not _UNTOUCHED and incident.continued_as is UNSET:
+                self._holder[alert_id] = incident.incident_id  # withdrawn by now or not
             self._heard(_bare(incident, work), incident.updated_at.timestamp())
 
     def _heard(self, incident: Incident, at_s: float) -> list[Event]:
@@ -149,6 +154,21 @@ class Workflow:
             said.append(IncidentChanged(self._seen(self._told[before])))
         self._shed()
         return said
+
+    def _judged_as(self, incident: Incident) -> Incident:
+        """Return an incident as a step finds it: on one that goes on as another none is taken."""
+        holder = self._holder[self._alert[incident.incident_id]]
+        seen = self._seen(incident)
+        return seen if holder == incident.incident_id else replace(seen, continued_as=holder)
+
+    def _continued(self, alert_id: str) -> list[Event]:
+        """Say which incidents an alert was told with before the one that it stands in now."""
+        holder = self._holder[alert_id]
+        return [
+            IncidentChanged(self._seen(self._told[name]))
+            for name, one in self._alert.items()
+            if one == alert_id and name != holder and name in self._told
+        ]
 
     def _seen(self, incident: Incident) -> Incident:
         """Return an incident as people see it."""
@@ -237,7 +257,7 @@ def _by_itself(incident: Incident) -> Incident:
 def _bare(incident: Incident, work: Work) -> Incident:
     """Return an incident as the evidence had it, from how people saw it."""
     state = incident.state
-    if work.state is not None:
+    if work.state is not None and incident.continued_as is UNSET:
         state = State.WITHDRAWN.value if incident.withdrawn is True else State.NEW.value
     return replace(
         incident,

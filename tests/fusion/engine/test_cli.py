@@ -101,7 +101,7 @@ def test_how_long_a_journal_is_kept_is_a_number_or_for_ever(days, monkeypatch, c
 
 def test_other_rules_show_what_they_would_have_done(tmp_path, capsys) -> None:
     rules = tmp_path / "rules.toml"
-    rules.write_text('[rules.crossing]\nlabels = ["car"]\n')
+    rules.write_text('[rules.crossing]\nlabels = ["car"]\n[rules.approach]\nenabled = false\n')
     arguments = [str(GOLDEN / "sector.toml"), str(GOLDEN / "messages.jsonl")]
     out = ["--out", str(tmp_path / "out"), "--rules", str(rules)]
     assert main(["fusion", "replay", *arguments, *out]) == 0

@@ -46,9 +46,11 @@ def test_the_golden_recording_gives_the_golden_files_byte_for_byte(results, name
 
 
 def test_the_golden_night_is_told_right(results) -> None:
-    """Three people cross; a patrol, a traveller at the gate and a farmer raise nothing."""
-    (alert,) = lines_of(results / "alerts.jsonl")
-    (incident,) = lines_of(results / "incidents.jsonl")
+    """Three people come and cross; a patrol, a traveller at the gate and a farmer raise nothing."""
+    coming, alert = lines_of(results / "alerts.jsonl")
+    before, incident = lines_of(results / "incidents.jsonl")
+    assert (coming["kind"], alert["kind"]) == ("approach", "crossing")
+    assert (before["state"], before["led_to"]) == ("closed", incident["incident_id"])
     held = {record["reason"] for record in lines_of(results / "suppressed.jsonl")}
     assert (alert["direction"], alert["place"]["trail_id"]) == ("outbound", "trail-2")
     assert (incident["headcount"], incident["state"]) == (3, "new")
@@ -61,7 +63,7 @@ def test_the_summary_counts_every_line(results) -> None:
     recording = (GOLDEN / "messages.jsonl").read_text().splitlines()
     assert summary["messages"] + summary["rejected"] == len(recording)
     assert (summary["duplicates"], summary["late"]) == (4, 0)
-    assert (summary["tracks"], summary["alerts"], summary["incidents"]) == (6, 1, 1)
+    assert (summary["tracks"], summary["alerts"], summary["incidents"]) == (6, 2, 2)
     assert {"detections", "seconds", "detections_per_s"} <= set(summary)
 
 
