@@ -18,7 +18,7 @@ from fusion.notices import Notice, aged, became, begun, is_approach_of, notice_o
 from fusion.rulebook import CorroborationRule
 from fusion.sector import Sector
 from fusion.situation.corroboration import Witnesses, lacking
-from fusion.situation.crossing import Crossing, Sight, observe
+from fusion.situation.crossing import Crossing, Sight, counts, observe
 from fusion.situation.finding import Finding
 from fusion.situation.groups import COUNT_S, COUNTED_LATELY_S, company, counted_together
 from fusion.situation.patrols import Bond, Unit, UnitFix, bond, is_near, met
@@ -265,7 +265,7 @@ class Core:
         # A merge or another fix of this look cannot have touched it: one fix a track and look.
         track = replace(track, watch=watch, stages=stages)
         self.tracker.keep(track)
-        if crossing is not None and track.label in self._rules.crossing.labels:
+        if crossing is not None and counts(track.label, crossing, self._rules.crossing):
             self._crossed(track, crossing, look.at_s)
         if self._wants_agreement:
             self._witnessed(track, look.at_s)

@@ -23,7 +23,8 @@ _XML: Final[dict[str, tuple[str, Callable[[Path], list[Drawn]]]]] = {
     ".kml": ("KML", read_kml),
 }
 _TITLES: Final = {"GPKG": "GeoPackage", "ESRI Shapefile": "Shapefile", "FlatGeobuf": "FlatGeobuf"}
-_KEPT: Final = ("id", "name", "kind", "status", "home_side", "sigma_m", "schedule")
+_NUMBERS: Final = ("sigma_m", "strip_m", "river_width_m")
+_KEPT: Final = ("id", "name", "kind", "status", "home_side", "schedule", *_NUMBERS)
 
 
 class LayerFile(NamedTuple):
@@ -91,7 +92,7 @@ def _layer(
     ids = _Ids(file, fitting)
     for one in fitting:
         kept = {key: one.properties.get(key) for key in _KEPT}
-        kept["sigma_m"] = _as_number(kept["sigma_m"])
+        kept |= {key: _as_number(kept[key]) for key in _NUMBERS}
         shapes = [shape for shape in one.shapes if shape[0] == file.geometry] or one.shapes[:1]
         for part, (kind, coordinates) in enumerate(shapes):
             told = {**kept, "id": ids.of(one, part)}

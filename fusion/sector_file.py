@@ -50,6 +50,8 @@ class _BorderTable(LayerTable, frozen=True):
     home_side: _Side | None = None
     status: _LineStatus | None = None
     sigma_m: Annotated[float, Meta(gt=0.0)] | None = None
+    strip_m: Annotated[float, Meta(gt=0.0)] | None = None
+    river_width_m: Annotated[float, Meta(gt=0.0)] | None = None
 
 
 class _TrailsTable(LayerTable, frozen=True):
