@@ -151,7 +151,7 @@ class Workflow:
         self._reckon(alert_id)
         said: list[Event] = [IncidentChanged(self._seen(incident))]
         if before not in {name, self._holder[alert_id]} and alert_id in self._work:
-            said.append(IncidentChanged(self._seen(self._told[before])))
+            said += [one for one in self._continued(alert_id) if one.incident.incident_id != name]
         self._shed()
         return said
 
@@ -161,7 +161,7 @@ class Workflow:
         seen = self._seen(incident)
         return seen if holder == incident.incident_id else replace(seen, continued_as=holder)
 
-    def _continued(self, alert_id: str) -> list[Event]:
+    def _continued(self, alert_id: str) -> list[IncidentChanged]:
         """Say which incidents an alert was told with before the one that it stands in now."""
         holder = self._holder[alert_id]
         return [

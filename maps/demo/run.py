@@ -70,7 +70,7 @@ def _watch(night: Night, minutes: float | None) -> None:
 def describe(alert: Alert, night: Night) -> str:
     """Say in one line what an alert tells, and whether it is true."""
     truth = night.explained(alert)
-    did = "crossed" if alert.kind is AlertKind.CROSSING else "are about to cross"
+    did = "crossed" if alert.kind == AlertKind.CROSSING else "are about to cross"
     verdict = f"true: {len(truth)} people {did}" if truth else "FALSE: nobody did"
     direction = "" if alert.direction is None else f" {alert.direction}"
     local = f"{alert.raised_at.astimezone(night.chain.sector.timezone):%H:%M:%S}"

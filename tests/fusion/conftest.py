@@ -244,7 +244,7 @@ def sector_file(tmp_path) -> Path:
     )
     (folder / "sector.toml").write_text(
         '[sector]\nid = "test-sector"\nname = "Test"\ntimezone = "UTC"\n'
-        '[layers]\nborder = "border.geojson"\n'
+        '[layers]\nborder = "border.geojson"\n[rules.approach]\nenabled = false\n'
     )
     return folder / "sector.toml"
 
