@@ -52,7 +52,11 @@ def result(sector, lines, folder) -> tuple:
     replay(sector, [json.dumps(line).encode() for line in lines], folder)
     incidents = [json.loads(one) for one in (folder / "incidents.jsonl").read_text().splitlines()]
     kept = [
-        {key: value for key, value in one.items() if key not in {"alert_ids", "amended"}}
+        {
+            key: value
+            for key, value in one.items()
+            if key not in {"alert_ids", "amended", "overdue"}
+        }
         for one in incidents
         if one["state"] != "withdrawn"
     ]

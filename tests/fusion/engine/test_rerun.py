@@ -303,7 +303,8 @@ class Listener:
 
 def _less(incident: Any) -> Any:
     fields = {name: getattr(incident, name) for name in incident.__struct_fields__}
-    return {k: v for k, v in fields.items() if k not in {"alert_ids", "amended"}}
+    # What waits for somebody too long depends on the clock, whatever the evidence.
+    return {k: v for k, v in fields.items() if k not in {"alert_ids", "amended", "overdue"}}
 
 
 Between = Callable[[Engine, UtcTime], tuple[Engine, list[Event]]]
