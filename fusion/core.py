@@ -5,12 +5,13 @@ values inside are immutable, so that a copy (a checkpoint) is as cheap as its di
 """
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
 from edge.messages import AlertKind, UtcTime
+from fusion.docket import Docket
 from fusion.events import HeldBecause
 from fusion.incidents import JOIN_S, Case, Held, Walk, case_of, joined, opened, recounted
 from fusion.local_frame import Metres
@@ -20,7 +21,13 @@ from fusion.sector import Sector
 from fusion.situation.corroboration import Witnesses, lacking
 from fusion.situation.crossing import Crossing, Sight, counts, observe
 from fusion.situation.finding import Finding
-from fusion.situation.groups import COUNT_S, COUNTED_LATELY_S, company, counted_together
+from fusion.situation.groups import (
+    COUNT_S,
+    COUNTED_LATELY_S,
+    company,
+    counted_together,
+    fellows_of,
+)
 from fusion.situation.patrols import Bond, Unit, UnitFix, bond, is_near, met
 from fusion.situation.stages import said
 from fusion.situation.tips import (
@@ -64,7 +71,7 @@ class Core:
         self.tracker = Tracker(sector, trodden)
         self.units: dict[str, Unit] = {}
         self.cases: dict[str, Case] = {}
-        self.notices: dict[str, Notice] = {}
+        self.notices = Docket()
         self.tips: dict[str, Tip] = {}  # of lately
         self.revision = 0  # grows whenever a case changes
         self._next_tick = -math.inf
@@ -77,7 +84,7 @@ class Core:
     def copy(self) -> "Core":
         """Return an independent copy that shares all values. `wake` it before use."""
         twin = self._with(self.tracker.copy(), dict(self.cases), self._trodden)
-        twin.notices, twin.tips = dict(self.notices), dict(self.tips)
+        twin.notices, twin.tips = self.notices.copy(), dict(self.tips)
         return twin
 
     def content(self) -> bytes:
@@ -87,7 +94,7 @@ class Core:
             (
                 (tracker.tracks, tracker.offsets, tracker.waiting, tracker.gone),
                 (tracker.overlaps.since, tracker.overlaps.apart),
-                (self.units, self.cases, self.notices, self.tips),
+                (self.units, self.cases, tuple(self.notices), self.tips),
                 (self.revision, self._next_tick),
             ),
             self._sector,
@@ -104,7 +111,8 @@ class Core:
         tracker = twin.tracker
         tracker.tracks, tracker.offsets, tracker.waiting, tracker.gone = tracked
         tracker.overlaps.since, tracker.overlaps.apart = overlaps
-        twin.units, twin.cases, twin.notices, twin.tips = about
+        twin.units, twin.cases, notices, twin.tips = about
+        twin.notices = Docket(notices)
         twin.revision, twin._next_tick = stamps
         return twin
 
@@ -115,9 +123,7 @@ class Core:
         cases = {name: one for name, one in self.cases.items() if (one.cell in region) is inside}
         tracker = self.tracker.part(region, inside=inside, trodden=trodden)
         twin = self._with(tracker, cases, trodden or self._trodden)
-        twin.notices = {
-            name: one for name, one in self.notices.items() if (one.cell in region) is inside
-        }
+        twin.notices = Docket(one for one in self.notices if (one.cell in region) is inside)
         twin.tips = {
             name: tip for name, tip in self.tips.items() if (cell_of(*tip.at) in region) is inside
         }
@@ -131,7 +137,8 @@ class Core:
         twin = self.part(region, inside=False)
         twin.tracker = twin.tracker.joined(anew.tracker, devices)
         twin.cases |= anew.cases
-        twin.notices |= anew.notices
+        for notice in anew.notices:
+            twin.notices.keep(notice)
         twin.tips |= anew.tips
         twin.units = dict(anew.units)
         twin.revision = max(self.revision, anew.revision) + 1
@@ -148,7 +155,7 @@ class Core:
             there = [tracks[one].place for one in case.tracks if one in tracks]
             there += [step.over for step in case.steps]
             yield frozenset((case.cell, *(cell_of(*place) for place in there)))
-        for notice in self.notices.values():
+        for notice in self.notices:
             there = [tracks[one].place for one in notice.tracks if one in tracks]
             yield frozenset((notice.cell, *(cell_of(*place) for place in there)))
         for track in tracks.values():
@@ -177,7 +184,7 @@ class Core:
         if self.tracker.tracks:
             return False
         return all(case.waits_until_s is None for case in self.cases.values()) and all(
-            one.ended_s is not None and one.waits_until_s is None for one in self.notices.values()
+            one.ended_s is not None and one.waits_until_s is None for one in self.notices
         )
 
     def advance(self, to_s: float) -> list[Written]:
@@ -214,7 +221,7 @@ class Core:
                     self._judge(case, at_s)
             elif at_s - case.last_s > self.case_kept_s:
                 del self.cases[case.id]
-        for notice in list(self.notices.values()):
+        for notice in self.notices:
             self._let_pass(notice, at_s)
         if at_s % COUNT_S == 0.0:
             self._count(at_s)
@@ -282,7 +289,7 @@ class Core:
             if known is None
             else joined(known, walk, self._rules.groups)
         )
-        for notice in list(self.notices.values()):
+        for notice in self.notices.about(case.tracks):
             if is_approach_of(notice, case, at_s):
                 self._keep_notice(became(notice, case.id, at_s))
                 case = replace(case, follows=case.follows or notice.id)
@@ -297,8 +304,8 @@ class Core:
         for case in list(self.cases.values()):
             if _is_uncorroborated(case) and track.id in case.tracks:
                 self._judge(case, at_s)
-        for notice in list(self.notices.values()):
-            if _is_uncorroborated(notice) and track.id in notice.tracks:
+        for notice in self.notices.about((track.id,)):
+            if _is_uncorroborated(notice):
                 self._judge_notice(notice, at_s)
 
     def _lacking(self, matter: Case | Notice, kind: AlertKind) -> Held | None:
@@ -320,8 +327,8 @@ class Core:
         rule = self._rules.tip
         for tip in tips_of(look):
             self.tips[tip.id] = tip
-            self._keep_notice(told(tip, self.notices.values(), rule))
-            for notice in list(self.notices.values()):
+            self._keep_notice(told(tip, self.notices, rule))
+            for notice in self.notices:
                 if agrees_with(tip, notice, rule):
                     self._keep_notice(raised_notice(notice, tip))
             for case in list(self.cases.values()):
@@ -335,7 +342,7 @@ class Core:
             finding = raised(finding, tip)
         # Of two who are together now, one may end what is said of the other no more than that.
         group = (track,) if finding.over else self._company(track, at_s)
-        known = notice_of(self.notices.values(), finding, group, at_s)
+        known = notice_of(self._perhaps_of(finding, group), finding, group, at_s)
         if known is None:
             if finding.over or self._has_crossed(group, finding, at_s):
                 return
@@ -343,7 +350,7 @@ class Core:
                 one.kind is finding.kind
                 and one.subject == finding.subject
                 and one.tracks[0] == track.id
-                for one in self.notices.values()
+                for one in self.notices.about((track.id,))
             )
             notice = begun(finding, track, group, at_s, ordinal=ordinal)
         else:
@@ -352,6 +359,12 @@ class Core:
             self._keep_notice(notice)
         place = None if finding.over else self._explaining_place(track, finding, at_s)
         self._judge_notice(notice, at_s, place=place, anew=not finding.over)
+
+    def _perhaps_of(self, finding: Finding, group: Sequence[Track]) -> Iterable[Notice]:
+        """Return the notices that a finding about a group may belong to, and some others."""
+        if finding.kind is AlertKind.WATCHLIST:
+            return self.notices  # one vehicle, whatever tracks it had
+        return self.notices.about({name for one in group for name in (one.id, *fellows_of(one))})
 
     def _has_crossed(self, group: Sequence[Track], finding: Finding, at_s: float) -> bool:
         """Tell whether an approach is that of a group whose first are over the line already."""
@@ -368,9 +381,9 @@ class Core:
             if at_s >= notice.waits_until_s:
                 self._judge_notice(notice, at_s)
         elif notice.ended_s is not None and at_s - notice.last_s > self.case_kept_s:
-            del self.notices[notice.id]
+            self.notices.drop(notice)
             return
-        notice = self.notices[notice.id]
+        notice = self.notices.by_id[notice.id]
         later = aged(notice, self.tracker.tracks, at_s, return_s=self._rules.tracking.return_s)
         if later is not notice:
             self._keep_notice(later)
@@ -411,28 +424,16 @@ class Core:
         return None if zone is None or because is None else Held(because, zone.id)
 
     def _company(self, track: Track, at_s: float) -> tuple[Track, ...]:
-        others = [(one, self.tracker.at(one, at_s)) for one in self._around(track)]
+        reach_m = 10.0 * self._rules.groups.link_m
+        others = [(one, self.tracker.at(one, at_s)) for one in self.tracker.around(track, reach_m)]
         return company(track, others, at_s, self._rules.groups)
 
     def _met_by(self, track: Track, within_m: float, at_s: float) -> list[tuple[Track, Motion]]:
         """Return the other tracks near one, where they are at an instant."""
-        x_m, y_m = track.motion.x_m, track.motion.y_m
         return [
             (one, self.tracker.at(one, at_s))
-            for one in self.tracker.tracks.values()
+            for one in self.tracker.around(track, within_m)
             if one.id != track.id
-            and abs(one.motion.x_m - x_m) <= within_m
-            and abs(one.motion.y_m - y_m) <= within_m
-        ]
-
-    def _around(self, track: Track) -> list[Track]:
-        """Return the tracks of a group's possible extent."""
-        reach_m = 10.0 * self._rules.groups.link_m
-        x_m, y_m = track.motion.x_m, track.motion.y_m
-        return [
-            one
-            for one in self.tracker.tracks.values()
-            if abs(one.motion.x_m - x_m) <= reach_m and abs(one.motion.y_m - y_m) <= reach_m
         ]
 
     def _met(self, fix: UnitFix) -> None:
@@ -454,8 +455,8 @@ class Core:
                 continue
             if is_near(fix, case.over) or not near.isdisjoint(case.tracks):
                 self._judge(case, fix.at_s)
-        for notice in list(self.notices.values()):
-            if notice.ended_s is None and not near.isdisjoint(notice.tracks):
+        for notice in self.notices.about(near):
+            if notice.ended_s is None:
                 self._judge_notice(notice, fix.at_s)
 
     def _judge(self, case: Case, at_s: float) -> None:
@@ -512,7 +513,7 @@ class Core:
         return max(found, default=(Bond.APART, ""))
 
     def _keep_notice(self, notice: Notice) -> None:
-        self.notices[notice.id] = notice
+        self.notices.keep(notice)
         self._trodden.mark_cell(notice.cell, notice.updated_s)
         self.revision += 1
 

@@ -199,7 +199,7 @@ class Engine:
             # Nothing is left from before: begin again, with the cases that people were told of.
             fresh = Core(self._sector, self._trodden)
             fresh.cases = dict(course.core.cases)
-            fresh.notices = dict(course.core.notices)
+            fresh.notices = course.core.notices.copy()
             self._course = Course(fresh)
             self._course.run(arrivals, frontier_s, self._fresh.append)
         elif course.done_s > frontier_s:

@@ -110,7 +110,7 @@ class Telling:
             rerun: Late messages were taken in: what differs was amended by them.
         """
         self.revision = core.revision
-        matters: dict[str, Matter] = {**core.cases, **core.notices, **faults}
+        matters: dict[str, Matter] = {**core.cases, **core.notices.by_id, **faults}
         yield from self._vanished(matters, at_s - core.case_kept_s)
         for case in matters.values():
             told = self._told.get(case.id)

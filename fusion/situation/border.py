@@ -96,11 +96,15 @@ class Border:
             chains.append(_segments(points, start, step, piece))
             self.length_m += length_m
         self._segments = _joined(chains)
-        # A memo of pure geometry, filled as tracks come by: it changes no answer.
+        # Memos of pure geometry, filled as tracks come by: they change no answer.
         self._near: dict[tuple[int, int], tuple[_Segment, ...]] = {}
+        self._lately: tuple[float, float, Side | None] = (math.nan, math.nan, None)
 
     def side(self, x_m: float, y_m: float) -> Side | None:
         """Look at a point from the line; None farther than `REACH_M` from it."""
+        at_x_m, at_y_m, known = self._lately
+        if x_m == at_x_m and y_m == at_y_m:
+            return known  # every stage asks for the same track in turn
         cell = (math.floor(x_m / _CELL_M), math.floor(y_m / _CELL_M))
         candidates = self._near.get(cell)
         if candidates is None:
@@ -113,7 +117,9 @@ class Border:
             m2 = (x_m - a_x - s * u_x) ** 2 + (y_m - a_y - s * u_y) ** 2
             if m2 < best_m2:
                 best, best_m2, best_s = segment, m2, s
-        return None if best is None else _seen_from(best, best_s, x_m, y_m)
+        side = None if best is None else _seen_from(best, best_s, x_m, y_m)
+        self._lately = (x_m, y_m, side)
+        return side
 
     def is_in_reach(self, seen: Metres, now: Metres, cov: CovM2) -> bool:
         """Tell whether somebody may have come over the line, or into its strip, unseen.

@@ -86,6 +86,11 @@ class Nearby:
             several.update(self._cells.get(cell, _NOBODY))
         return several
 
+    def at(self, x_m: float, y_m: float) -> Mapping[str, object]:
+        """Return, as keys, the ids of the tracks last seen within `REACH_M`, and some others."""
+        cell = (math.floor(x_m / _CELL_M), math.floor(y_m / _CELL_M))
+        return self._cells.get(cell, _NOBODY)
+
     def _leave(self, cells: _Range, track_id: str) -> None:
         for cell in _each(cells):
             inside = self._cells[cell]

@@ -129,6 +129,20 @@ class Tracker:
         since_s, motion = track.ahead or (track.seen_s, track.motion)
         return predicted(motion, at_s - since_s, noise)
 
+    def around(self, track: Track, within_m: float) -> list[Track]:
+        """Return the tracks that were last seen in a square about one, itself included.
+
+        Args:
+            track: In its middle.
+            within_m: Half its side; no more than `REACH_M` counts.
+        """
+        x_m, y_m = track.motion.x_m, track.motion.y_m
+        return [
+            one
+            for one in map(self.tracks.__getitem__, self._nearby.at(x_m, y_m))
+            if abs(one.motion.x_m - x_m) <= within_m and abs(one.motion.y_m - y_m) <= within_m
+        ]
+
     def look(self, look: Look) -> Step:
         """Take in one frame of one device."""
         touched: list[Track] = []
