@@ -51,7 +51,7 @@ def read_gis(path: Path, *, table: str | None, declared: str | None) -> tuple[li
             tables = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
             name = _which(path, tables, table)
             driver = pyogrio.read_info(path, layer=name)["driver"]
-            meta, _, blobs, columns = pyogrio.raw.read(path, layer=name, force_2d=True)
+            meta, _, blobs, columns = pyogrio.raw.read(path, layer=name)
     except (CRSError, UnboundLocalError) as error:
         # The second is what pyogrio 0.13 says where GDAL cannot put a broken .prj into words.
         msg = (
@@ -140,8 +140,18 @@ def _moved(path: Path, shapes: list[Any], origin: Datum) -> list[Any]:
                 f"{origin.crs}; {why}"
             )
             raise RefusedError(msg)
-        moved.append(shapely.transform(shape, origin.to_wgs84))
+        moved.append(_moved_one(shape, origin))
     return moved
+
+
+def _moved_one(shape: Any, origin: Datum) -> Any:  # noqa: ANN401 - shapely ships no types
+    """Move a shape; its heights, if every position has one, stay as they are."""
+    has_heights = bool(np.isfinite(shapely.get_coordinates(shape, include_z=True)[:, 2]).all())
+
+    def to_wgs84(xyz: FloatArray) -> FloatArray:
+        return np.column_stack([origin.to_wgs84(xyz[:, :2]), xyz[:, 2:]])
+
+    return shapely.transform(shape, to_wgs84, include_z=has_heights)
 
 
 def _singles(shape: Any) -> Iterator[Shape]:  # noqa: ANN401 - shapely ships no types

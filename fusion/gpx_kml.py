@@ -1,10 +1,12 @@
 """Read GPX and KML, which are WGS 84 by definition, into features.
 
 GPX: a route is a line, and so is each segment of a track; a waypoint is a point. KML: every
-Placemark at any depth, with its ExtendedData; a Track (`gx:Track`) is a line. Namespaces are
-not looked at, so that every version and every dialect of the two is read.
+Placemark at any depth, with its ExtendedData; a Track (`gx:Track`) is a line. Heights (`ele`, and
+altitudes that are not relative to the ground) are third coordinates. Namespaces are not looked
+at, so that every version and every dialect of the two is read.
 """
 
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -111,11 +113,18 @@ def _refuse(where: str, what: str, cause: Exception | None = None) -> NoReturn:
 def _number(where: str, text: str | None) -> float:
     # `float` takes 1_04 for 104 as well, and digits of any script.
     if text is None or not text.isascii() or "_" in text:
-        _refuse(where, f"{text!r} is not a number of degrees")
+        _refuse(where, f"{text!r} is not a number")
     try:
         return float(text)
     except ValueError as error:
-        _refuse(where, f"{text!r} is not a number of degrees", error)
+        _refuse(where, f"{text!r} is not a number", error)
+
+
+def _height(where: str, text: str) -> float:
+    number = _number(where, text)
+    if not math.isfinite(number):
+        _refuse(where, f"{text!r} is not a height")
+    return number
 
 
 # -- GPX -------------------------------------------------------------------------------------
@@ -137,7 +146,9 @@ def _track(where: str, element: ET.Element) -> tuple[Shape, ...]:
 
 
 def _gpx_position(where: str, element: ET.Element) -> list[float]:
-    return [_number(f"{where}: {name}", element.get(name)) for name in ("lon", "lat")]
+    position = [_number(f"{where}: {name}", element.get(name)) for name in ("lon", "lat")]
+    height = _text(element, "ele")
+    return position if height is None else [*position, _height(f"{where}: ele", height)]
 
 
 # -- KML -------------------------------------------------------------------------------------
@@ -174,7 +185,9 @@ def _kml_shapes(where: str, parent: ET.Element, depth: int) -> Iterator[Shape]:
             yield "Point", positions[0]
         elif tag == "Track":
             recorded = [(at.text or "").split() for at in _children(element, "coord")]
-            yield "LineString", [_kml_position(where, position) for position in recorded]
+            positions = [_kml_position(where, position) for position in recorded]
+            flat = [position[:2] for position in positions]
+            yield "LineString", flat if _is_relative(element) else positions
 
 
 def _rings(where: str, polygon: ET.Element) -> Iterator[list[list[float]]]:
@@ -186,10 +199,17 @@ def _rings(where: str, polygon: ET.Element) -> Iterator[list[list[float]]]:
 
 def _coordinates(where: str, element: ET.Element) -> list[list[float]]:
     text = " ".join(child.text or "" for child in _children(element, "coordinates"))
-    return [_kml_position(where, position.split(",")) for position in text.split()]
+    positions = [_kml_position(where, position.split(",")) for position in text.split()]
+    return [position[:2] for position in positions] if _is_relative(element) else positions
+
+
+def _is_relative(element: ET.Element) -> bool:
+    """Tell whether altitudes are above the ground, and so say nothing of its height."""
+    return (_text(element, "altitudeMode") or "").startswith("relative")
 
 
 def _kml_position(where: str, parts: list[str]) -> list[float]:
     if len(parts) not in {2, 3}:
         _refuse(where, f"{','.join(parts)!r} is not a position `longitude,latitude[,altitude]`")
-    return [_number(where, part) for part in parts[:2]]
+    height = [_height(where, part) for part in parts[2:]]
+    return [*(_number(where, part) for part in parts[:2]), *height]

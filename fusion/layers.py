@@ -67,6 +67,7 @@ class Feature(NamedTuple):
     id: str | None
     properties: dict[str, Any]
     lines: tuple[tuple[LatLon, ...], ...]  # one for a line or point, the rings of a polygon
+    heights_m: tuple[float, ...] = ()  # of a line's positions; none unless each of them has one
 
     def refuse(self, what: str) -> NoReturn:
         """Refuse this feature, by name.
@@ -167,12 +168,27 @@ def dense(line: tuple[LatLon, ...]) -> Iterator[LatLon]:
     """Yield the points of a line and, on long segments, points between (straight in degrees)."""
     yield line[0]
     for (lat, lon), (next_lat, next_lon) in pairwise(line):
-        span_deg = max(abs(next_lat - lat), abs(next_lon - lon))
-        parts = max(1, math.ceil(span_deg / _DENSE_DEG))
-        for part in range(1, parts):
-            share = part / parts
+        for share in _shares((lat, lon), (next_lat, next_lon)):
             yield lat + share * (next_lat - lat), lon + share * (next_lon - lon)
         yield next_lat, next_lon
+
+
+def dense_heights(feature: Feature) -> Iterator[float]:
+    """Yield the height of each point that `dense` yields of a line; nothing if it has none."""
+    heights_m = feature.heights_m
+    yield from heights_m[:1]
+    for points, (height_m, next_m) in zip(
+        pairwise(feature.lines[0]), pairwise(heights_m), strict=bool(heights_m)
+    ):
+        yield from (height_m + share * (next_m - height_m) for share in _shares(*points))
+        yield next_m
+
+
+def _shares(point: LatLon, following: LatLon) -> Iterator[float]:
+    """Yield how far along a segment the points between lie, as a share of it."""
+    span_deg = max(abs(b - a) for a, b in zip(point, following, strict=True))
+    parts = max(1, math.ceil(span_deg / _DENSE_DEG))
+    yield from (part / parts for part in range(1, parts))
 
 
 def _no_constant(name: str) -> float:
@@ -211,7 +227,9 @@ def _feature(where: str, raw: object, geometry: str) -> Feature:
         msg = f"{where}: properties {properties!r} is not an object"
         raise RefusedError(msg)
     read = _GEOMETRIES[geometry]
-    feature = Feature(where, None, properties, read(where, shape.get("coordinates")))
+    lines = read(where, shape.get("coordinates"))
+    heights_m = _heights_m(shape["coordinates"]) if geometry == "LineString" else ()
+    feature = Feature(where, None, properties, lines, heights_m)
     return feature._replace(id=feature.text("id") or _own_id(where, raw.get("id")))
 
 
@@ -264,6 +282,13 @@ def _line(where: str, raw: object) -> tuple[tuple[LatLon, ...], ...]:
         msg = f"{where}: a line needs two different positions, this has {len(points)}"
         raise RefusedError(msg)
     return (points,)
+
+
+def _heights_m(positions: list[list[float]]) -> tuple[float, ...]:
+    """Return the third numbers of the positions that a line keeps, if each of them has one."""
+    kept = [p for i, p in enumerate(positions) if i == 0 or p[:2] != positions[i - 1][:2]]
+    heights_m = tuple(float(p[2]) for p in kept if len(p) == 3)  # noqa: PLR2004 - lon, lat, height
+    return heights_m if len(heights_m) == len(kept) and all(map(math.isfinite, heights_m)) else ()
 
 
 def _rings(where: str, raw: object) -> tuple[tuple[LatLon, ...], ...]:

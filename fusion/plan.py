@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import shapely
 
-from fusion.layers import Feature, LatLon, dense
+from fusion.layers import Feature, LatLon, dense, dense_heights
 from fusion.local_frame import LocalFrame, Metres
 from fusion.sector_file import LINE_STATUS, TRAIL_KINDS, ZONE_KINDS
 from fusion.situation.border import BorderPiece
@@ -24,6 +24,7 @@ class Trail(NamedTuple):
     name: str
     kind: str
     line: tuple[Metres, ...]
+    heights_m: tuple[float, ...] = ()  # of each vertex; empty: nobody knows
 
 
 class Zone(NamedTuple):
@@ -111,6 +112,7 @@ class Plan(NamedTuple):
             name=feature.text("name") or _required_id(feature),
             kind=feature.choice("kind", TRAIL_KINDS, "duong_mon"),
             line=self._near(feature, self._laid(feature.lines[0])),
+            heights_m=tuple(dense_heights(feature)),
         )
 
     def zone(self, feature: Feature) -> Zone:

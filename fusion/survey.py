@@ -56,6 +56,7 @@ def understood(sector: Sector, found: Sequence[Doubt]) -> dict[str, Any]:
                 "name": trail.name,
                 "kind": trail.kind,
                 "length_m": _length_m(trail.line),
+                "heights_m": _heights(trail.heights_m),
             }
             for trail in sector.trails
         ],
@@ -151,6 +152,13 @@ def _positions(coordinates: list[Any]) -> Iterator[tuple[float, float]]:
 
 def _length_m(line: tuple[Metres, ...]) -> float:
     return round(sum(math.dist(a, b) for a, b in pairwise(line)), 1)
+
+
+def _heights(heights_m: tuple[float, ...]) -> dict[str, float] | None:
+    """Return a trail's lowest and highest point; None: it is taken for flat."""
+    if not heights_m:
+        return None
+    return {"lowest": round(min(heights_m), 1), "highest": round(max(heights_m), 1)}
 
 
 def _arrows(sector: Sector) -> list[dict[str, Any]]:

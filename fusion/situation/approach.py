@@ -186,7 +186,8 @@ def _heading(marks: tuple[Mark, ...], now: _Now, sector: "Sector") -> _Heading |
     way = over[0] if over and off <= _HALF else None
     left_m = now.mark.line_m if way is None else way.left_m
     pace_sigma_mps = math.sqrt(max(motion.c[0], motion.c[2]))
-    when = eta(left_m, now.sigma_m, closing_mps, pace_sigma_mps)
+    to_walk_m = left_m if way is None else way.as_here_m
+    when = eta(to_walk_m, now.sigma_m, closing_mps, pace_sigma_mps)
     if gained_m >= max(rule.open_progress_m, needed_m):
         probability += off * when.within(rule.horizon_s)
     if probability < rule.min_probability:

@@ -8,7 +8,9 @@ come down again by the next valley; how far an exit is says little.
     behind . . . . here ===> ...      detour: behind to here, and on along the trails to the
           ` . . . . . . . . exit      exit, less the straight way from behind to the exit
 
-The time to an exit is lognormal about what is left over the pace.
+The time to an exit is lognormal about what is left over the pace. Where the heights of a trail are
+known (`fusion.situation.slope`), it is as long as the slope of where they just walked makes it:
+whoever climbs slowly will be faster on the ridge.
 """
 
 import math
@@ -17,7 +19,7 @@ from typing import Final, NamedTuple
 
 from fusion.local_frame import Metres
 from fusion.situation.matching import Footing
-from fusion.situation.trail_network import Course, TrailNetwork
+from fusion.situation.trail_network import Course, Foot, TrailNetwork
 from fusion.tracking.motion import Motion
 
 _SLOWEST_MPS: Final = 0.4  # who rests goes on
@@ -27,6 +29,7 @@ _SCALE: Final = 0.3  # of the shortest way, ...
 _SCALE_M: Final = 60.0  # and so much more
 _EXTRA: Final = 0.3  # a longer way costs so much of what a detour does
 _BEHIND_M: Final = 150.0
+_HERE_M: Final = 40.0  # the slope that a pace was walked on
 
 
 class Eta(NamedTuple):
@@ -58,6 +61,7 @@ class Way(NamedTuple):
     node: int
     probability: float
     left_m: float  # from where they are
+    as_here_m: float  # how much ground as steep as here takes as long
     on: Course  # the likeliest that leads there
     beyond: tuple[Course, ...]  # after it
 
@@ -100,6 +104,7 @@ def ways(footing: Footing, motion: Motion, network: TrailNetwork) -> tuple[Way, 
         if foot is None or not exits:
             continue
         left_m = network.left_m(course, foot.s_m)
+        left_flat_m, effort = network.left_flat_m(course, foot.s_m), _effort(course, foot, network)
         nearest_m = left_m + exits[0].beyond_m
         scale_m = _SCALE_M + _SCALE * nearest_m
         sign = _BEHIND_M if course.onward else -_BEHIND_M
@@ -112,7 +117,14 @@ def ways(footing: Footing, motion: Motion, network: TrailNetwork) -> tuple[Way, 
         weights = [math.exp((least_m - cost_m) / scale_m) for cost_m in costs_m]
         whole = sum(weights)
         for one, weight in zip(exits, weights, strict=True):
-            way = Way(one.node, p * weight / whole, left_m + one.beyond_m, course, one.courses)
+            way = Way(
+                node=one.node,
+                probability=p * weight / whole,
+                left_m=left_m + one.beyond_m,
+                as_here_m=(left_flat_m + one.beyond_flat_m) / effort,
+                on=course,
+                beyond=one.courses,
+            )
             found.setdefault(one.node, []).append(way)
     merged = []
     for group in found.values():
@@ -125,17 +137,27 @@ def predicted_path(
     way: Way, motion: Motion, pace_mps: float, network: TrailNetwork, *, every_m: float = 25.0
 ) -> Iterator[Waypoint]:
     """Yield points of a way, from where somebody is to its exit, with when they are there."""
-    pace_mps = max(_SLOWEST_MPS, pace_mps)
     feet = {foot.edge: foot for foot in network.feet(motion.x_m, motion.y_m, math.inf)}
-    edge = network.edges[way.on.edge]
-    from_m = edge.length_m - network.left_m(way.on, feet[way.on.edge].s_m)
-    gone_m = 0.0
+    edge, foot = network.edges[way.on.edge], feet[way.on.edge]
+    flat_mps = max(_SLOWEST_MPS, pace_mps) * _effort(way.on, foot, network)
+    from_m = edge.length_m - network.left_m(way.on, foot.s_m)
+    gone_flat_m = 0.0
     for course in (way.on, *way.beyond):
         length_m = network.edges[course.edge].length_m
         steps = max(1, math.ceil((length_m - from_m) / every_m))
         for step in range(steps):
-            on_m = step / steps * (length_m - from_m)
-            yield Waypoint(network.point(course, from_m + on_m), (gone_m + on_m) / pace_mps)
-        gone_m += length_m - from_m
+            on_m = from_m + step / steps * (length_m - from_m)
+            flat_m = network.gone_flat_m(course, from_m, on_m)
+            yield Waypoint(network.point(course, on_m), (gone_flat_m + flat_m) / flat_mps)
+        gone_flat_m += network.gone_flat_m(course, from_m, length_m)
         from_m = 0.0
-    yield Waypoint(network.nodes[way.node].at, gone_m / pace_mps)
+    yield Waypoint(network.nodes[way.node].at, gone_flat_m / flat_mps)
+
+
+def _effort(course: Course, foot: Foot, network: TrailNetwork) -> float:
+    """Return how hard it was where somebody just came along: 1 on flat ground."""
+    length_m = network.edges[course.edge].length_m
+    gone_m = length_m - network.left_m(course, foot.s_m)
+    from_m = max(0.0, gone_m - _HERE_M)
+    to_m = min(length_m, max(gone_m, from_m + _HERE_M))
+    return network.gone_flat_m(course, from_m, to_m) / (to_m - from_m)

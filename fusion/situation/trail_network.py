@@ -5,7 +5,8 @@
               o-----o
 
 A course is an edge and the way along it. From its far end on, nobody turns round: that is how a
-course leads to its exits. Walking times are those of flat ground.
+course leads to its exits. Where a trail's heights are known, a way also has a length in metres of
+flat ground that take as long (`fusion.situation.slope`); elsewhere that is its length.
 """
 
 import heapq
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import shapely
 
 from fusion.local_frame import Metres
+from fusion.situation.slope import at, flat_m, smoothed
 
 if TYPE_CHECKING:
     from fusion.plan import Trail
@@ -48,6 +50,8 @@ class Edge(NamedTuple):
     along_m: tuple[float, ...]  # of each vertex, from the first
     first: int  # node
     last: int
+    # What takes as long on flat ground, from the first vertex to each: onward, and the other way.
+    flat_m: tuple[tuple[float, ...], tuple[float, ...]]
 
     @property
     def length_m(self) -> float:
@@ -77,6 +81,7 @@ class Exit(NamedTuple):
 
     node: int
     beyond_m: float  # from the far end of the course to it
+    beyond_flat_m: float  # as long on flat ground
     courses: tuple[Course, ...]  # after the one that it is an exit of
 
 
@@ -99,7 +104,7 @@ class TrailNetwork:
         """Join the trails that people walk where they touch, and cut them at the border line."""
         walked = [trail for trail in trails if trail.kind != "river"]
         pieces = _cut(walked, border, rule.join_m)
-        self.nodes, self.edges = _joined(pieces, border, rule.join_m)
+        self.nodes, self.edges = _joined(pieces, walked, border, rule.join_m)
         leaving: list[list[Course]] = [[] for _ in self.nodes]
         for number, edge in enumerate(self.edges):
             leaving[edge.first].append(Course(number, onward=True))
@@ -136,6 +141,31 @@ class TrailNetwork:
     def left_m(self, course: Course, s_m: float) -> float:
         """Return how far it is along a course to its end, from `s_m` along its edge."""
         return self.edges[course.edge].length_m - s_m if course.onward else s_m
+
+    def flat_m(self, course: Course, from_m: float, to_m: float) -> float:
+        """Return how many metres of flat ground take as long as a stretch of an edge.
+
+        Args:
+            course: Which edge, and which way.
+            from_m: Along the edge as drawn; either end of the stretch.
+            to_m: The other one.
+        """
+        edge = self.edges[course.edge]
+        costs_m = edge.flat_m[0 if course.onward else 1]
+        if costs_m is edge.along_m:
+            return abs(to_m - from_m)
+        return abs(at(edge.along_m, costs_m, to_m) - at(edge.along_m, costs_m, from_m))
+
+    def left_flat_m(self, course: Course, s_m: float) -> float:
+        """Return what `left_m` takes on flat ground."""
+        return self.flat_m(course, s_m, self.edges[course.edge].length_m if course.onward else 0.0)
+
+    def gone_flat_m(self, course: Course, from_m: float, to_m: float) -> float:
+        """Return what `flat_m` does, of a stretch measured along the course as it is walked."""
+        if course.onward:
+            return self.flat_m(course, from_m, to_m)
+        length_m = self.edges[course.edge].length_m
+        return self.flat_m(course, length_m - from_m, length_m - to_m)
 
     def to_line_m(self, edge: int, x_m: float, y_m: float) -> float | None:
         """Return how far it is from a point of an edge to the line, whichever way is shorter."""
@@ -179,12 +209,12 @@ class TrailNetwork:
     def _reached(self, course: Course) -> Iterator[Exit]:
         """Go on from a course, nearest first (Dijkstra over courses: no step turns round)."""
         order = itertools.count()  # what is equally far goes in the order of finding
-        ahead: list[tuple[float, int, Course, tuple[Course, ...]]]
-        ahead = [(0.0, next(order), course, ())]
+        ahead: list[tuple[float, int, float, Course, tuple[Course, ...]]]
+        ahead = [(0.0, next(order), 0.0, course, ())]
         seen: set[Course] = set()
         left: set[int] = set()
         while ahead:
-            m, _, here, way = heapq.heappop(ahead)
+            m, _, flat_m, here, way = heapq.heappop(ahead)
             if here in seen or m > _FARTHEST_M:
                 continue
             seen.add(here)
@@ -193,11 +223,13 @@ class TrailNetwork:
             if self.nodes[node].kind == "border" or not onward:
                 if node not in left:
                     left.add(node)
-                    yield Exit(node, m, way)
+                    yield Exit(node, m, flat_m, way)
                 continue
             for there in onward:
-                beyond_m = m + self.edges[there.edge].length_m
-                heapq.heappush(ahead, (beyond_m, next(order), there, (*way, there)))
+                length_m = self.edges[there.edge].length_m
+                beyond_flat_m = flat_m + self.flat_m(there, 0.0, length_m)
+                step = (m + length_m, next(order), beyond_flat_m, there, (*way, there))
+                heapq.heappush(ahead, step)
 
     def _remember(self, cell: tuple[int, int]) -> tuple[_Leg, ...]:
         """Find every leg of an edge that may be near enough to some point of a cell."""
@@ -232,7 +264,12 @@ def _foot(leg: _Leg, s_m: float, x_m: float, y_m: float) -> Foot:
     return Foot(leg.edge, leg.begins_m + s_m, math.hypot(*aside), aside, unit)
 
 
-_Piece = tuple[str, tuple[Metres, ...]]
+class _Piece(NamedTuple):
+    """A part of a trail, between two cuts."""
+
+    trail: int
+    begins_m: float  # along the trail
+    line: tuple[Metres, ...]
 
 
 def _cut(trails: Sequence["Trail"], border: "Border", join_m: float) -> list[_Piece]:
@@ -249,7 +286,10 @@ def _cut(trails: Sequence["Trail"], border: "Border", join_m: float) -> list[_Pi
                 cuts_m.update(_meetings_m(line, walls[other], join_m))
         if not line.is_simple:
             cuts_m.update(_own_meetings_m(line))
-        pieces += [(trail.id, part) for part in _parts(trail.line, sorted(cuts_m), join_m)]
+        pieces += [
+            _Piece(number, begins_m, part)
+            for begins_m, part in _parts(trail.line, sorted(cuts_m), join_m)
+        ]
     return pieces
 
 
@@ -281,9 +321,9 @@ def _own_meetings_m(line: shapely.LineString) -> Iterator[float]:
 
 def _parts(
     line: tuple[Metres, ...], cuts_m: Sequence[float], join_m: float
-) -> Iterator[tuple[Metres, ...]]:
-    """Yield a line in parts, from each cut to the next that is not the same."""
-    along_m = list(itertools.accumulate((math.dist(a, b) for a, b in pairwise(line)), initial=0.0))
+) -> Iterator[tuple[float, tuple[Metres, ...]]]:
+    """Yield a line in parts, from each cut to the next that is not the same; where each begins."""
+    along_m = _along_of(line)
     whole = shapely.LineString(line)
     begins_m = 0.0
     for cut_m in cuts_m:
@@ -291,26 +331,43 @@ def _parts(
         if cut_m - begins_m <= join_m and not is_last:
             continue
         between = [
-            at for at, m in zip(line, along_m, strict=True) if begins_m + 1e-6 < m < cut_m - 1e-6
+            one for one, m in zip(line, along_m, strict=True) if begins_m + 1e-6 < m < cut_m - 1e-6
         ]
         ends = [
             Metres(*shapely.get_coordinates(whole.interpolate(m))[0].tolist())
             for m in (begins_m, cut_m)
         ]
-        yield (ends[0], *between, ends[1])
+        yield begins_m, (ends[0], *between, ends[1])
         begins_m = cut_m
 
 
+def _along_of(line: Sequence[Metres]) -> tuple[float, ...]:
+    """Return how far along a line each of its vertices lies."""
+    return tuple(itertools.accumulate((math.dist(a, b) for a, b in pairwise(line)), initial=0.0))
+
+
+def _flat_of(
+    trail: "Trail", begins_m: float, along_m: tuple[float, ...]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return what a part of a trail takes on flat ground, to each of its vertices, either way."""
+    if not trail.heights_m:
+        return along_m, along_m
+    of_trail_m = _along_of(trail.line)
+    smooth_m = smoothed(of_trail_m, trail.heights_m)
+    heights_m = [at(of_trail_m, smooth_m, begins_m + m) for m in along_m]
+    return flat_m(along_m, heights_m, onward=True), flat_m(along_m, heights_m, onward=False)
+
+
 def _joined(
-    pieces: Sequence[_Piece], border: "Border", join_m: float
+    pieces: Sequence[_Piece], trails: Sequence["Trail"], border: "Border", join_m: float
 ) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
     """Name the ends of the pieces, ends within `join_m` by one name."""
     places: list[Metres] = []
     numbers: list[tuple[int, int]] = []
-    for _, line in pieces:
+    for piece in pieces:
         found = []
-        for end in (line[0], line[-1]):
-            near = [number for number, at in enumerate(places) if math.dist(at, end) <= join_m]
+        for end in (piece.line[0], piece.line[-1]):
+            near = [number for number, one in enumerate(places) if math.dist(one, end) <= join_m]
             if near:
                 found.append(min(near, key=lambda one: (math.dist(places[one], end), one)))
             else:
@@ -318,19 +375,19 @@ def _joined(
                 found.append(len(places) - 1)
         numbers.append((found[0], found[1]))
     edges = []
-    for (trail_id, line), (first, last) in zip(pieces, numbers, strict=True):
-        kept = [line[0], *(b for a, b in pairwise(line) if math.dist(a, b) > 0.0)]
-        along_m = tuple(
-            itertools.accumulate((math.dist(a, b) for a, b in pairwise(kept)), initial=0.0)
-        )
+    for piece, (first, last) in zip(pieces, numbers, strict=True):
+        kept = [piece.line[0], *(b for a, b in pairwise(piece.line) if math.dist(a, b) > 0.0)]
+        along_m = _along_of(kept)
         if len(kept) > 1 and (first != last or along_m[-1] > 2.0 * join_m):
-            edges.append(Edge(trail_id, tuple(kept), along_m, first, last))
+            trail = trails[piece.trail]
+            costs_m = _flat_of(trail, piece.begins_m, along_m)
+            edges.append(Edge(trail.id, tuple(kept), along_m, first, last, costs_m))
     degree = [0] * len(places)
     for edge in edges:
         degree[edge.first] += 1
         degree[edge.last] += 1
     nodes = tuple(
-        _node(at, border, count, join_m) for at, count in zip(places, degree, strict=True)
+        _node(place, border, count, join_m) for place, count in zip(places, degree, strict=True)
     )
     return nodes, tuple(edges)
 

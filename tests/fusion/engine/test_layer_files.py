@@ -336,7 +336,7 @@ def test_gpx_and_kml_say_where_a_line_is_to_the_last_digit(tmp_path, points) -> 
     )
     for file in (gpx, its_kml):
         (feature,) = read_layer(LayerFile(file, "LineString")).collection["features"]
-        assert feature["geometry"]["coordinates"] == [list(point) for point in points]
+        assert feature["geometry"]["coordinates"] == [[*point, 9.0] for point in points]
 
 
 def test_a_border_in_kml_takes_its_home_side_from_the_sector(sector_maker) -> None:
@@ -428,7 +428,7 @@ def test_routes_segments_rings_and_recorded_tracks_are_lines_and_areas(tmp_path)
     assert [len(ring) for ring in zone["geometry"]["coordinates"]] == [4, 4]
     assert zone["geometry"]["coordinates"][0][1] == [1.0, 0.0]
     (track,) = read_layer(LayerFile(area, "LineString")).collection["features"]
-    assert track["geometry"]["coordinates"] == [[105.0, 22.0], [105.0, 23.0]]
+    assert track["geometry"]["coordinates"] == [[105.0, 22.0, 9.0], [105.0, 23.0, 9.0]]
 
 
 @pytest.mark.parametrize(
