@@ -490,10 +490,11 @@ class Contribution(Wire, frozen=True, kw_only=True):
     """What one device contributed to an incident, up to when it was last decided on."""
 
     device: Name
+    sensor_kind: SensorKind
     first_seen_at: UtcTime
     last_seen_at: UtcTime
     detections: Count
-    best_sigma_m: NotNegative  # of its best position: the larger axis of the error, 1 sigma
+    share: Fraction  # of all detections of these people
 
 
 class Overdue(Wire, frozen=True, kw_only=True):

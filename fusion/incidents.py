@@ -15,6 +15,7 @@ from fusion.local_frame import Metres
 from fusion.rulebook import GroupsRule
 from fusion.situation.crossing import Crossing
 from fusion.situation.groups import counted, fellows_of, known_s
+from fusion.tracking.lineage import Lineages, renewed
 from fusion.tracking.track import Track, derived_id
 from fusion.tracking.tracker import simultaneous
 from fusion.trodden import cell_of
@@ -75,6 +76,7 @@ class Case(Struct, frozen=True):
     follows: str = ""  # the incident of the approach that led to it
     inferred_s: float = 0.0  # nobody looked for so long while the first came over; 0: it was seen
     half_m: float = 0.0  # of the strip or the river they went through, from the line to its edge
+    lineages: Lineages = ()  # of its people, when it last changed
 
     @property
     def track_ids(self) -> tuple[str, ...]:
@@ -157,6 +159,7 @@ def opened(walk: Walk, rule: GroupsRule) -> Case:
         simulated=any(one.simulated for one in company),
         zone_id=zone_id,
         decided_s=crossing.at_s,
+        lineages=lineages_with((), company),
     )
 
 
@@ -183,6 +186,7 @@ def joined(case: Case, walk: Walk, rule: GroupsRule) -> Case:
     return replace(
         seen,
         updated_s=crossing.at_s if more else case.updated_s,
+        lineages=lineages_with(case.lineages, company) if more else case.lineages,
         steps=(*case.steps, _step(walk)),
     )
 
@@ -198,7 +202,9 @@ def recounted(case: Case, column: Sequence[Track], at_s: float, rule: GroupsRule
         counted=max(case.counted, counted(column, rule)),
         counted_min=max(case.counted_min, simultaneous(column)),
     )
-    return seen if seen == case else replace(seen, updated_s=at_s)
+    if seen == case:
+        return case
+    return replace(seen, updated_s=at_s, lineages=lineages_with(case.lineages, column))
 
 
 def are_one(case: Case, other: Case, rule: GroupsRule) -> bool:
@@ -268,6 +274,11 @@ def _followed(step: Step, walk: Walk, rule: GroupsRule) -> bool:
         within_s = min(within_s, _KNOWN_LINK_S)
     apart_m = math.dist(step.over, crossing.over)
     return crossing.at_s - step.at_s <= within_s and apart_m <= rule.link_m
+
+
+def lineages_with(known: Lineages, company: Sequence[Track]) -> Lineages:
+    """Return what devices saw of some people, with what they have seen now of a company."""
+    return renewed(known, ((one.id, one.lineage) for one in company))
 
 
 def _step(walk: Walk) -> Step:

@@ -13,11 +13,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from edge.messages import AlertKind, Lead, Reason, Severity
-from fusion.incidents import JOIN_S, Case, Held
+from fusion.incidents import JOIN_S, Case, Held, lineages_with
 from fusion.local_frame import Metres
 from fusion.situation.devices import DeviceFault
 from fusion.situation.finding import Finding
 from fusion.situation.groups import fellows_of
+from fusion.tracking.lineage import Lineages
 from fusion.tracking.track import Track, derived_id
 from fusion.tracking.tracker import simultaneous
 from fusion.trodden import cell_of
@@ -57,6 +58,7 @@ class Notice(Struct, frozen=True):
     waits_until_s: float | None = None  # undecided: a patrol may have been there
     free: bool = False  # nothing held it back once: it never waits again
     decided_s: float = 0.0  # when it was last judged differently
+    lineages: Lineages = ()  # of its people, when it last changed
 
     @property
     def track_ids(self) -> tuple[str, ...]:
@@ -146,6 +148,7 @@ def begun(
         headcount_min=max(1, simultaneous(company)),
         simulated=any(one.simulated for one in company),
         decided_s=at_s,
+        lineages=lineages_with((), company),
     )
 
 
@@ -199,7 +202,9 @@ def went_on(
     )
     if seen.outcome != CROSSED:
         seen = replace(seen, ended_s=None, outcome="")  # or begins again: still the same
-    return seen if seen == notice else replace(seen, updated_s=at_s)
+    if seen == notice:
+        return notice
+    return replace(seen, updated_s=at_s, lineages=lineages_with(notice.lineages, company))
 
 
 def _surer(one: Lead | None, other: Lead | None) -> Lead | None:

@@ -20,6 +20,7 @@ from fusion.notices import CROSSED, Notice
 from fusion.sector import Sector
 from fusion.situation.places import place_of
 from fusion.situation.tips import one_step_up, reason_of
+from fusion.tracking.lineage import contributions
 from fusion.tracking.track import derived_id
 
 Matter = Case | Notice  # what an incident is about
@@ -84,6 +85,7 @@ def incident_of(
         updated_at=UtcTime.from_epoch_s(case.updated_s),
         alert_ids=alert_ids,
         amended=amended,
+        lineage=contributions(case.lineages, without=_ours(case)) or UNSET,
         **_facts(sector, case),
     )
     if not isinstance(case, Notice):
@@ -138,6 +140,11 @@ def _facts(sector: Sector, case: Matter) -> dict[str, Any]:
         "place": place_of(sector, at),
         "simulated": case.simulated,
     }
+
+
+def _ours(case: Matter) -> tuple[str, ...]:
+    """Return the tracks that one of our units explains, in an incident about others."""
+    return case.ours if isinstance(case, Case) else ()
 
 
 def direction(case: Matter) -> Direction | None:

@@ -6,7 +6,7 @@ the tip's error, and how far they may have gone since, or before.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from fusion.local_frame import CovM2, Metres
 from fusion.notices import Notice
 from fusion.situation.finding import Finding
 from fusion.tracking.fixes import Fix, Look, kind_of, may_be_one
+from fusion.tracking.lineage import Lineage, Share, joined, renewed
 from fusion.tracking.track import Track, derived_id
 from fusion.trodden import cells_about
 
@@ -158,6 +159,7 @@ def told(tip: Tip, notices: Iterable[Notice], rule: "TipRule") -> Notice:
         known,
         updated_s=max(known.updated_s, tip.at_s),
         devices=tuple(sorted({*known.devices, tip.device})),
+        lineages=renewed(known.lineages, [_told_by(tip, dict(known.lineages))]),
         headcount=max(known.headcount, tip.people),
         probability=max(known.probability, tip.confidence),
         simulated=known.simulated or tip.simulated,
@@ -184,11 +186,18 @@ def _begun(tip: Tip) -> Notice:
         updated_s=tip.at_s,
         tracks=(),
         devices=(tip.device,),
+        lineages=(_told_by(tip, {}),),
         headcount=tip.people,
         headcount_min=1,
         simulated=tip.simulated,
         decided_s=tip.at_s,
     )
+
+
+def _told_by(tip: Tip, known: Mapping[str, Lineage]) -> tuple[str, Lineage]:
+    """Return what the device of a tip has told of the same, once more."""
+    share = Share(tip.device, SensorKind.TIP.value, tip.at_s, tip.at_s, tip.people)
+    return tip.device, joined(known.get(tip.device, ()), (share,))
 
 
 def _what(tip: Tip) -> str:

@@ -26,6 +26,7 @@ from msgspec.structs import replace
 
 from fusion.local_frame import CovM2
 from fusion.tracking.fixes import kind_of
+from fusion.tracking.lineage import joined
 from fusion.tracking.motion import plus
 from fusion.tracking.track import Track, tallied
 from fusion.trodden import REACH_M
@@ -78,6 +79,7 @@ def under_name(track: Track, old: Track) -> Track:
         votes=votes,
         label=label,
         kind=kind_of(label),
+        earlier=joined(old.lineage, track.earlier),
         line_s=max(old.line_s, track.line_s),
         log_odds=max(old.log_odds, track.log_odds),
         # Nothing of the line is passed on but how often it was crossed, which names what follows.

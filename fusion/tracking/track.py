@@ -12,6 +12,7 @@ from fusion.situation.stages import Stages
 from fusion.situation.watch import Watch
 from fusion.tracking.fixes import NO_BIAS, Fix, Look, Sighted
 from fusion.tracking.intersection import NOTHING
+from fusion.tracking.lineage import Lineage, Share, joined
 from fusion.tracking.motion import Motion, plus
 from fusion.tracking.plates import Plates
 from fusion.tracking.ways import Ahead
@@ -33,6 +34,8 @@ class Sighting(NamedTuple):
     confidence: float
     sensor_kind: str
     raw: Sighted | None  # before any correction
+    first_s: float  # since when it has been one of those who see it
+    detections: int  # since then
 
 
 class Meeting(NamedTuple):
@@ -74,6 +77,7 @@ class Track(Struct, frozen=True):
     escorts: tuple[Escort, ...] = ()
     ahead: Ahead | None = None  # unseen, on a trail: where it would be
     plates: Plates = ()  # of a vehicle, as read
+    earlier: Lineage = ()  # what devices saw that no longer count among those that see it
     log_odds: float = 0.0  # that anybody is there: `fusion.tracking.existence`
     shared: CovM2 = NOTHING  # error that may hang together with what smoothing devices say
     companions: Companions = Companions()
@@ -84,6 +88,11 @@ class Track(Struct, frozen=True):
     def devices(self) -> tuple[str, ...]:
         """Return the devices that saw it lately, sorted."""
         return tuple(sighting.device for sighting in self.sightings)
+
+    @property
+    def lineage(self) -> Lineage:
+        """Return what each device has seen of it so far."""
+        return joined(self.earlier, tuple(map(_share, self.sightings)))
 
     def seen_by(self, device: str) -> bool:
         """Tell whether a device is among those that saw it lately."""
@@ -125,17 +134,48 @@ def sightings_with(
     track: Track | None, look: Look, fix: Fix, raw: Sighted | None
 ) -> tuple[Sighting, ...]:
     """Return a track's recent sightings after one more; `raw` is the fix as measured."""
+    first_s, detections, others = look.at_s, 1, []
+    for sighting in () if track is None else track.sightings:
+        if sighting.device == look.device:
+            first_s, detections = sighting.first_s, sighting.detections + 1
+        elif look.at_s - sighting.at_s <= RECENT_S:
+            others.append(sighting)
     now = Sighting(
-        look.device, look.at_s, fix.device_track, fix.bias, fix.confidence, look.sensor_kind, raw
-    )
-    if track is None:
-        return (now,)
-    others = [
+        look.device, look.at_s, fix.device_track, fix.bias, fix.confidence, look.sensor_kind, raw,
+        first_s, detections,
+    )  # fmt: skip
+    return tuple(sorted([*others, now], key=_by_device)) if others else (now,)
+
+
+def earlier_with(track: Track, look: Look) -> Lineage:
+    """Return what was seen of a track by devices that are none of its own after one more look."""
+    gone = [
         sighting
         for sighting in track.sightings
-        if sighting.device != look.device and look.at_s - sighting.at_s <= RECENT_S
+        if sighting.device != look.device and look.at_s - sighting.at_s > RECENT_S
     ]
-    return tuple(sorted([*others, now], key=_by_device)) if others else (now,)
+    return joined(track.earlier, tuple(map(_share, gone))) if gone else track.earlier
+
+
+def sightings_of_both(track: Track, other: Track) -> tuple[tuple[Sighting, ...], Lineage]:
+    """Return the recent sightings of two tracks of one and the same, and what was seen earlier."""
+    latest: dict[str, Sighting] = {}
+    before = []
+    for sighting in sorted((*track.sightings, *other.sightings), key=lambda one: one.at_s):
+        if sighting.device in latest:
+            before.append(_share(latest[sighting.device]))
+        latest[sighting.device] = sighting
+    return tuple(sorted(latest.values())), joined(track.earlier, other.earlier, tuple(before))
+
+
+def _share(sighting: Sighting) -> Share:
+    return Share(
+        sighting.device,
+        sighting.sensor_kind,
+        sighting.first_s,
+        sighting.at_s,
+        sighting.detections,
+    )
 
 
 def _by_device(sighting: Sighting) -> str:

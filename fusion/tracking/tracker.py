@@ -29,9 +29,10 @@ from fusion.tracking.registration import (
 )
 from fusion.tracking.stitching import one_gone, under_name
 from fusion.tracking.track import (
-    Sighting,
     Track,
     bias_floor,
+    earlier_with,
+    sightings_of_both,
     sightings_with,
     tallied,
     track_id,
@@ -304,6 +305,7 @@ class Tracker:
             kind=old.kind if label == old.label else kind_of(label),
             plates=old.plates if fix.plate is None else plates.tallied(*old.plates, fix.plate),
             sightings=sightings,
+            earlier=earlier_with(old, look),
             hits=(old.hits << 1 | 1) & _FIVE_LOOKS,
             log_odds=self._existence.seen(old.log_odds, fix.confidence),
             simulated=old.simulated or look.simulated,
@@ -405,14 +407,12 @@ class Tracker:
 
     def _absorb(self, kept_id: str, lost_id: str, at_s: float) -> None:
         kept, lost = self.tracks[kept_id], self.tracks[lost_id]
-        latest: dict[str, Sighting] = {}
-        for sighting in sorted((*kept.sightings, *lost.sightings), key=lambda s: s.at_s):
-            latest[sighting.device] = sighting
-        sightings = tuple(sorted(latest.values()))
+        sightings, earlier = sightings_of_both(kept, lost)
         votes, label = tallied((*kept.votes, *lost.votes))
         self.tracks[kept_id] = replace(
             kept,
             sightings=sightings,  # and no surer of where it is for having been tracked twice
+            earlier=earlier,
             votes=votes,
             label=label,
             kind=kind_of(label),
