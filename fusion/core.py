@@ -166,6 +166,22 @@ class Core:
         for track in self.tracker.gone.values():
             yield frozenset((cell_of(*track.place),))
 
+    def wanted_by(self, text: str) -> frozenset[str]:
+        """Return the entries of the watchlist that the reading of a plate may be a hit of."""
+        return self._sector.watchlist.like(text)
+
+    def wanted(self) -> dict[str, set[int]]:
+        """Return the cells of what is a hit, or may be, by the entry of the watchlist."""
+        found: dict[str, set[int]] = {}
+        for notice in self.notices:
+            if notice.kind is AlertKind.WATCHLIST:
+                found.setdefault(notice.subject, set()).add(notice.cell)
+        for track in self.tracker.tracks.values():
+            for text, _ in track.plates:
+                for name in self.wanted_by(text):
+                    found.setdefault(name, set()).add(cell_of(*track.place))
+        return found
+
     def _with(self, tracker: Tracker, cases: dict[str, Case], trodden: Trodden) -> "Core":
         twin = Core(self._sector, trodden)
         twin.tracker, twin.cases = tracker, cases

@@ -58,7 +58,7 @@ class Bundle:
 class Entry:
     """One accepted message; the first three fields order all of them, whatever the arrival."""
 
-    __slots__ = ("_item", "_place", "at_s", "cells", "message_id", "sender")
+    __slots__ = ("_item", "_place", "at_s", "cells", "message_id", "plates", "sender")
 
     def __init__(self, at_s: float, sender: str, message_id: str, item: Look | UnitFix) -> None:
         """File what a device saw, or where a unit is."""
@@ -67,6 +67,7 @@ class Entry:
         self._place = 0  # in its bundle
         fixes = item.fixes if isinstance(item, Look) else ()
         self.cells = frozenset(cell_of(fix.x_m, fix.y_m) for fix in fixes)
+        self.plates = tuple(fix.plate[0] for fix in fixes if fix.plate is not None)
 
     @property
     def order(self) -> tuple[float, str, str]:

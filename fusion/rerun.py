@@ -61,14 +61,22 @@ def _linked(
     """Return what hangs together with some cells, as far as is known now, from a stretch on.
 
     And from a little before: a track that waits for its device's next look has moved meanwhile.
-    Whatever one device saw hangs together: what is learnt of the device counts for all of it.
+    Whatever one device saw hangs together: what is learnt of the device counts for all of it. And
+    so does whatever may be of one entry of the watchlist, which is one hit wherever it is seen.
     """
     since_s = at_s - core.looks_back_s
     seen: dict[str, set[int]] = {}
+    like: dict[str, frozenset[str]] = {}
+    wanted = core.wanted()
     for entry in arrivals.log[arrivals.index_at(since_s) :]:
         if entry.cells:
             seen.setdefault(entry.sender, set()).update(entry.cells)
-    ties = chain(core.ties(), map(frozenset, seen.values()))
+        for text in entry.plates:
+            if text not in like:
+                like[text] = core.wanted_by(text)
+            for name in like[text]:
+                wanted.setdefault(name, set()).update(entry.cells)
+    ties = chain(core.ties(), map(frozenset, seen.values()), map(frozenset, wanted.values()))
     return trodden.region(seeds, since_s, ties)
 
 

@@ -128,6 +128,11 @@ class Watchlist:
         kept = [hit for hit in hits if hit.lead.score >= min_score]
         return tuple(sorted(kept, key=lambda hit: (-hit.lead.score, hit.entry.entry_id)))
 
+    def like(self, text: str) -> frozenset[str]:
+        """Return the ids of the entries that a canonical reading may ever be a hit of."""
+        entries = (one for key in keys_of(text) for one in self._plates.get(key, ()))
+        return frozenset(one.entry_id for one in entries)
+
     def counts(self, at_s: float) -> dict[str, int]:
         """Count what is in it, for whoever checks it."""
         return {

@@ -33,6 +33,7 @@ from fusion.events import (
 from fusion.replay import recorded
 from fusion.rerun import Rerun
 from fusion.sector import Sector, load_sector
+from fusion.watchlist.register import COLUMNS
 
 START = UtcTime.parse("2026-03-14T17:00:00.000Z")
 Place = tuple[float, float]
@@ -397,6 +398,52 @@ def wanderers(sector: Sector, seed: int) -> Scene:
 @given(seed=st.integers(0, 1_000_000))
 def test_whoever_walks_from_one_cluster_to_another_links_them(sector, seed) -> None:
     check_law(sector, seed, wanderers)
+
+
+@pytest.fixture(scope="module")
+def watchful(tmp_path_factory, make) -> Sector:
+    """Return the sector with one plate on a watchlist."""
+    folder = tmp_path_factory.mktemp("watchful")
+    row = {
+        "entry_id": "W-1", "category": "organiser", "plate": "29A-123.45", "purpose": "p",
+        "legal_basis": "b", "requested_by": "An", "approved_by": "Bình",
+        "expires_at": "2027-01-01",
+    }  # fmt: skip
+    listed = folder / "list.csv"
+    values = ",".join(row.get(name, "") for name in COLUMNS)
+    listed.write_text(f"{','.join(COLUMNS)}\n{values}\n")
+    path = make.sector_at(folder, 22.9, 105.3, half_m=3000)
+    return load_sector(path, watchlist_file=listed)
+
+
+def wanted(sector: Sector, seed: int) -> Scene:
+    """Trucks far from one another, some with the plate of the watchlist; people at one of them."""
+    scene = Scene(sector, seed)
+    dice, east_m = scene.dice, dice_start(seed)
+    for number in range(3):
+        truck = _going(east_m + 1000.0 * number, -60.0, dice.choice([0.0, 4.0]), 0.0)
+        begins_s = dice.uniform(0.0, 25.0)
+        scene.camera(f"plate-{number}", [truck], fps=2.0, label="truck", clutter=0.0)
+        scene.sent = [
+            one
+            for one in scene.sent
+            if one.sender != f"plate-{number}" or begins_s <= one.at_s <= begins_s + 15.0
+        ]
+    for one in scene.sent:
+        # Read well, read with mistakes, or another one.
+        text = dice.choice(["29A12345"] * 5 + ["29A-I2345", "29A1234", "30F55555"])
+        for seen in one.fields["detections"]:
+            seen["plate"] = {"text": text, "confidence": dice.choice([0.4, 0.8, 0.9])}
+    scene.camera("cam", scene.walkers(east_m), fps=1.0)
+    return scene
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 1_000_000))
+def test_one_plate_in_places_far_apart_is_one_hit_whichever_is_heard_of_late(
+    watchful, seed
+) -> None:
+    check_law(watchful, seed, wanted)
 
 
 def setting_the_clock_back(scene: Scene) -> Between:
