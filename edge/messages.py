@@ -94,7 +94,15 @@ class UtcTime(datetime):
 
 # The look-ahead stands for the end of the text: "$" would let a trailing newline through.
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}(?![\s\S])")]
-Id = Annotated[str, Meta(min_length=1, max_length=128)]
+# Something that shows, and no control characters: PostgreSQL takes no zero byte in a text.
+Id = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern=r"^ *[^\x00-\x20\x7f][^\x00-\x1f\x7f]*(?![\s\S])",
+    ),
+]
 Text = Annotated[str, Meta(max_length=1024)]
 Lat = Annotated[float, Meta(ge=-90.0, le=90.0)]
 Lon = Annotated[float, Meta(ge=-180.0, le=180.0)]

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from edge.messages import Alert, Incident, InvalidMessageError, RefusedError, decode_as, encode
 from fusion.events import SuppressedAlert
+from fusion.steps import SYSTEM
 
 _R = TypeVar("_R", Alert, Incident, SuppressedAlert)
 
@@ -32,7 +33,7 @@ def read_outcomes(path: Path) -> dict[str, str]:
     """Read what came of incidents: lines with `incident_id` and `outcome` (or `cause`).
 
     These are the lines of an incidents.jsonl, or commands, bare or as a recording holds them; the
-    last word on an incident counts, and a line without any says nothing.
+    last word on an incident counts. A line without any says nothing, nor what ended by itself.
 
     Raises:
         RefusedError: The file cannot be read, or a line is no JSON object.
@@ -56,7 +57,8 @@ def read_outcomes(path: Path) -> dict[str, str]:
         payload = entry.get("payload")
         told = payload if isinstance(payload, dict) else entry
         outcome = told.get("outcome") or told.get("cause")
-        if isinstance(told.get("incident_id"), str) and isinstance(outcome, str):
+        is_judged = isinstance(outcome, str) and told.get("acted_by") != SYSTEM
+        if isinstance(told.get("incident_id"), str) and is_judged:
             found[told["incident_id"]] = outcome
     return found
 

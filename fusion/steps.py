@@ -28,6 +28,8 @@ from edge.messages import (
     encode,
 )
 
+SYSTEM: Final = "system"  # who ended what ended by itself
+
 
 class State(StrEnum):
     """Where the work on an incident stands."""
@@ -168,6 +170,8 @@ def judged(
 
 def _refusal(command: CommandMessage, incident: Incident, work: Work) -> tuple[Result, str]:
     verb, state = command.verb, State(incident.state)
+    if command.actor == SYSTEM:
+        return Result.INVALID, f"actor {SYSTEM!r} is nobody: what ends by itself is said so"
     if isinstance(incident.continued_as, str):
         why = f"incident {incident.incident_id} goes on as {incident.continued_as}"
         return Result.ILLEGAL, why

@@ -17,6 +17,7 @@ from edge.messages import Alert, AlertKind, Place, Severity, UtcTime
 from fusion.events import SuppressedAlert
 from fusion.local_frame import LocalFrame
 from fusion.results import Run
+from fusion.steps import SYSTEM
 
 _Word = Literal["added", "removed", "changed"]
 _WORDS: Final[tuple[_Word, ...]] = ("added", "removed", "changed")
@@ -61,7 +62,7 @@ def compare(
         for run in (after, before)
         for one in run.incidents
         for told in (one.outcome or one.cause,)
-        if told
+        if told and one.acted_by != SYSTEM  # what ends by itself was judged by nobody
     } | dict(outcomes or {})
     pairs = _pairs(before.alerts, after.alerts, frame)
     changes = []

@@ -29,9 +29,8 @@ from edge.messages import (
 from fusion.core import TICK_S
 from fusion.events import AlertIssued, CommandAnswered, Event, IncidentChanged
 from fusion.rulebook import Rules
-from fusion.steps import AWAITS, ENDED, State, Work, judged, worked
+from fusion.steps import AWAITS, ENDED, SYSTEM, State, Work, judged, worked
 
-SYSTEM: Final = "system"  # who ended what ended by itself
 KEPT: Final = 4096  # incidents that can be worked on; some 2 KB each
 DEEDS_KEPT: Final = 4096  # whose command may come again
 _SHED: Final = 256

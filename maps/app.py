@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from fastapi import FastAPI, Query
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -56,6 +57,7 @@ def create_app(*, sector: Sector, feed: Feed) -> FastAPI:
     app.include_router(router)
     app.include_router(step_router)
     _add_pages(app, sector)
+    _add_refusals(app)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     app.add_middleware(SecurityHeaders)
@@ -83,6 +85,14 @@ def _add_pages(app: FastAPI, sector: Sector) -> None:
 def _html(page: Page) -> HTMLResponse:
     headers = {"Content-Security-Policy": page.policy, "Cache-Control": "no-cache"}
     return HTMLResponse(page.html, headers=headers)
+
+
+def _add_refusals(app: FastAPI) -> None:
+    @app.exception_handler(RequestValidationError)
+    async def refused(_: Request, error: RequestValidationError) -> JSONResponse:
+        """Say what of a request is wrong, without what was sent: 1e999 cannot be written."""
+        said = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        return JSONResponse({"detail": "; ".join(said)}, status_code=422)
 
 
 def _home(sector: Sector) -> tuple[float, float]:

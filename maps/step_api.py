@@ -14,6 +14,7 @@ from edge.messages import (
     Cause,
     CommandMessage,
     CommandReply,
+    Incident,
     InvalidMessageError,
     Outcome,
     RefusedError,
@@ -23,7 +24,9 @@ from edge.messages import (
     decode_as,
     encode,
 )
+from fusion.store import Store
 from fusion.tally import LAST_DAYS, tallies
+from fusion.waits import Waits
 from maps.api import LiveFeed, ServedSector, json_response
 from maps.steps import UnansweredError
 
@@ -90,11 +93,13 @@ async def take_step(
         command = _command(incident_id, verb, step, sector=feed.picture.sector_id, at=feed.clock())
     except InvalidMessageError as error:
         raise HTTPException(422, str(error)) from error
+    except UnicodeEncodeError as error:
+        raise HTTPException(422, f"{error.object!r} is not Unicode") from error
     try:
         reply = await feed.step(command)
     except UnansweredError as error:
         raise HTTPException(503, str(error)) from error
-    return _told(reply)
+    return _told(reply, command)
 
 
 @router.get("/api/v1/incidents/{incident_id}/deeds", response_class=Response)
@@ -120,12 +125,17 @@ async def tally(
     try:
         end = feed.clock() if until is None else UtcTime.parse(until)
         begin = end.after(-LAST_DAYS * _DAY_S) if since is None else UtcTime.parse(since)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise HTTPException(422, str(error)) from error
     if begin >= end:
         raise HTTPException(422, f"since {begin.rfc3339()} is not before until {end.rfc3339()}")
+
+    def opened(store: Store) -> tuple[list[Incident], dict[str, Waits]]:
+        incidents = store.incidents_opened(begin, end, sector=sector.id)
+        return incidents, store.waits(incidents, begin, end, sector=sector.id)
+
     try:
-        found = await feed.ask(lambda store: store.incidents_opened(begin, end, sector=sector.id))
+        found, waits = await feed.ask(opened)
     except RefusedError as error:
         raise HTTPException(503, str(error)) from error
     return json_response(
@@ -135,6 +145,7 @@ async def tally(
             until=end,
             timezone=sector.timezone,
             border_km=sector.border.length_m / 1000.0,
+            waits=waits,
             simulated=simulated,
         )
     )
@@ -161,8 +172,14 @@ def _command(
     return decode_as(encode(said), CommandMessage)
 
 
-def _told(reply: CommandReply) -> Response:
+def _told(reply: CommandReply, command: CommandMessage) -> Response:
     deed = reply.deed
-    if deed.result is not Result.APPLIED or reply.incident is None:
+    asked = (command.incident_id, command.verb, command.actor)
+    if (deed.incident_id, deed.verb, deed.actor) != asked:
+        why = f"message_id {deed.message_id!r} was that of another step: nothing was done"
+        raise HTTPException(422, why)
+    if deed.result is not Result.APPLIED:
         raise HTTPException(_STATUS[deed.result], deed.why)
+    if reply.incident is None:
+        raise HTTPException(404, f"it was done; incident {deed.incident_id} is kept no longer")
     return json_response(reply.incident)

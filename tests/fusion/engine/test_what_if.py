@@ -19,9 +19,10 @@ from edge.messages import (
     Place,
     Severity,
     UtcTime,
+    encode,
 )
 from fusion.local_frame import LocalFrame
-from fusion.results import Run
+from fusion.results import Run, read_outcomes
 from fusion.what_if import compare, counted, table
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -135,6 +136,19 @@ def test_what_goes_is_told_with_what_came_of_it() -> None:
         "crossing    4           0           0           4           0",
         "removes 4 alerts: 2 dong_vat, 1 bat_giu, 1 without an outcome on record",
     ]
+
+
+def test_what_ended_by_itself_came_of_nothing_that_anybody_judged(tmp_path) -> None:
+    """An approach that turned back ends as `quay_lai`: that was no true alarm on record."""
+    gone = alert("a", kind=AlertKind.APPROACH)
+    ended = incident_of(gone, outcome=Outcome.QUAY_LAI, acted_by="system")
+    (change,) = compare(run_of(gone, incidents=[ended]), run_of(), FRAME)
+    assert change.outcome is None
+    path = tmp_path / "incidents.jsonl"
+    path.write_bytes(encode(ended))
+    assert read_outcomes(path) == {}
+    path.write_bytes(encode(replace(ended, acted_by="Lan")))
+    assert read_outcomes(path) == {"inc-a": "quay_lai"}
 
 
 def replayed(
