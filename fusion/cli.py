@@ -365,6 +365,7 @@ def _tally(arguments: argparse.Namespace) -> int:
     store = Store.open(arguments.store)
     try:
         incidents = store.incidents_opened(since, until, sector=sector.id)
+        waits = store.waits(incidents, since, until, sector=sector.id)
     finally:
         store.close()
     for line in tallies(
@@ -373,6 +374,7 @@ def _tally(arguments: argparse.Namespace) -> int:
         until=until,
         timezone=sector.timezone,
         border_km=sector.border.length_m / 1000.0,
+        waits=waits,
         simulated=arguments.simulated,
     ):
         print(encode(line).decode())

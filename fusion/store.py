@@ -48,6 +48,7 @@ from fusion.tables import (
     REJECTED_COUNT,
     TRACK,
 )
+from fusion.waits import Waits, waits_of
 
 DEFAULT_URL: Final = "sqlite:///tuanbien.db"
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -238,6 +239,26 @@ class Store:
             .order_by(INCIDENT.c.opened_at, INCIDENT.c.incident_id)
         )
         return self._documents(_of(query, INCIDENT, sector), Incident)
+
+    def waits(
+        self, incidents: Sequence[Incident], since: UtcTime, until: UtcTime, *, sector: str
+    ) -> dict[str, Waits]:
+        """Return how long people took for the incidents opened in a time, by incident."""
+        opened = sa.and_(INCIDENT.c.opened_at >= since, INCIDENT.c.opened_at < until)
+        issued = (
+            sa.select(ALERT.c.alert_id, ALERT.c.issued_at)
+            .join(INCIDENT, INCIDENT.c.incident_id == ALERT.c.incident_id)
+            .where(opened)
+        )
+        done = (
+            sa.select(DEED.c.document)
+            .join(INCIDENT, INCIDENT.c.incident_id == DEED.c.incident_id)
+            .where(opened)
+        )
+        with self._transaction() as connection:
+            rows = connection.execute(_of(issued, ALERT, sector)).all()
+        told = {row.alert_id: UtcTime.of(row.issued_at) for row in rows}
+        return waits_of(incidents, told, self._documents(_of(done, DEED, sector), Deed))
 
     def deed(self, message_id: str) -> Deed | None:
         """Return what became of a command; None: it has not been answered."""

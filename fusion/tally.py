@@ -2,18 +2,19 @@
 
 Counted is what people said of incidents (docs/incidents.md). What the system ended or took back by
 itself is no judgement and stays apart; so does what is still open. Simulated incidents are counted
-by themselves or not at all. Pure.
+by themselves or not at all. How long people took is said of the same groups. Pure.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from edge.messages import Incident, Outcome, UtcTime, Wire
 from fusion.bounds import binomial_lower, poisson_upper
-from fusion.steps import State
-from fusion.workflow import SYSTEM
+from fusion.steps import SYSTEM, State
+from fusion.waits import Wait, Waits
 
 TRUE: Final = frozenset({
     Outcome.BAT_GIU, Outcome.QUAY_LAI, Outcome.THOAT, Outcome.CUU_HO, Outcome.NGHI_NAN_NHAN,
@@ -49,6 +50,10 @@ class Tally(Wire, frozen=True, kw_only=True, omit_defaults=False):
     unwanted_per_day: float  # nuisance and false
     unwanted_per_day_high: float  # 95 %, Poisson
     unwanted_per_km_day_high: float | None  # of the border line; None: where that says nothing
+    # From the alert until the step was first taken; None: in no incident.
+    to_acknowledge: Wait | None
+    to_dispatch: Wait | None
+    to_resolve: Wait | None
 
 
 def tallies(  # noqa: PLR0913 - what a count is a count of
@@ -58,6 +63,7 @@ def tallies(  # noqa: PLR0913 - what a count is a count of
     until: UtcTime,
     timezone: ZoneInfo,
     border_km: float,
+    waits: Mapping[str, Waits] = MappingProxyType({}),
     simulated: bool = False,
 ) -> list[Tally]:
     """Count incidents: all, then by kind, device, trail and day, each in order of its names.
@@ -68,6 +74,7 @@ def tallies(  # noqa: PLR0913 - what a count is a count of
         until: Where it ends, later.
         timezone: Whose days.
         border_km: Length of the sector's border line.
+        waits: How long people took, by incident.
         simulated: Count those of exercises instead.
     """
     groups: dict[tuple[By, str], list[Incident]] = defaultdict(list)
@@ -79,11 +86,11 @@ def tallies(  # noqa: PLR0913 - what a count is a count of
     order = {by: number for number, by in enumerate(("all", "kind", "device", "trail", "day"))}
     return [
         _tally(
-            by, name, group,
-            days=_days(by, name, since, until, timezone),
-            border_km=border_km if by in {"all", "kind", "day"} else None,
+            key, group, [waits[one.incident_id] for one in group if one.incident_id in waits],
+            days=_days(*key, since, until, timezone),
+            border_km=border_km if key[0] in {"all", "kind", "day"} else None,
         )
-        for (by, name), group in sorted(groups.items(), key=lambda one: (order[one[0][0]], one[0]))
+        for key, group in sorted(groups.items(), key=lambda one: (order[one[0][0]], one[0]))
     ]  # fmt: skip
 
 
@@ -107,7 +114,12 @@ def _days(by: By, name: str, since: UtcTime, until: UtcTime, timezone: ZoneInfo)
 
 
 def _tally(
-    by: By, name: str, group: list[Incident], *, days: float, border_km: float | None
+    key: tuple[By, str],
+    group: list[Incident],
+    waits: list[Waits],
+    *,
+    days: float,
+    border_km: float | None,
 ) -> Tally:
     outcomes = [_outcome(one) for one in group]
     true = sum(one in TRUE for one in outcomes)
@@ -118,6 +130,7 @@ def _tally(
     clear = true + nuisance + false
     high = poisson_upper(nuisance + false)
     km_days = days * (border_km or 0.0)
+    by, name = key
     return Tally(
         by=by,
         name=name,
@@ -134,6 +147,9 @@ def _tally(
         unwanted_per_day=round((nuisance + false) / days, _SHOWN),
         unwanted_per_day_high=round(high / days, _SHOWN),
         unwanted_per_km_day_high=round(high / km_days, _SHOWN) if km_days else None,
+        to_acknowledge=Wait.of([s for one in waits if (s := one.acknowledge_s) is not None]),
+        to_dispatch=Wait.of([s for one in waits if (s := one.dispatch_s) is not None]),
+        to_resolve=Wait.of([s for one in waits if (s := one.resolve_s) is not None]),
     )
 
 

@@ -24,6 +24,7 @@ from edge.messages import (
     Topic,
     UtcTime,
 )
+from fusion.waits import Waits
 from maps.layers import collection
 from maps.picture import KEPT, Change, Picture
 from maps.steps import Steps, UnansweredError
@@ -54,6 +55,11 @@ class ReadStore(Protocol):
 
     def incidents_opened(self, since: UtcTime, until: UtcTime, *, sector: str) -> list[Incident]:
         """Return a sector's incidents that were opened in a time, in order."""
+
+    def waits(
+        self, incidents: Sequence[Incident], since: UtcTime, until: UtcTime, *, sector: str
+    ) -> dict[str, Waits]:
+        """Return how long people took for incidents that were opened in a time, by incident."""
 
     def incident(self, incident_id: str) -> Incident | None:
         """Return an incident as it stands."""

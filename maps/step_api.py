@@ -24,10 +24,10 @@ from edge.messages import (
     decode_as,
     encode,
 )
-from fusion.store import Store
 from fusion.tally import LAST_DAYS, tallies
 from fusion.waits import Waits
 from maps.api import LiveFeed, ServedSector, json_response
+from maps.feed import ReadStore
 from maps.steps import UnansweredError
 
 router = APIRouter()
@@ -130,7 +130,7 @@ async def tally(
     if begin >= end:
         raise HTTPException(422, f"since {begin.rfc3339()} is not before until {end.rfc3339()}")
 
-    def opened(store: Store) -> tuple[list[Incident], dict[str, Waits]]:
+    def opened(store: ReadStore) -> tuple[list[Incident], dict[str, Waits]]:
         incidents = store.incidents_opened(begin, end, sector=sector.id)
         return incidents, store.waits(incidents, begin, end, sector=sector.id)
 

@@ -230,6 +230,9 @@ def test_the_tally_counts_what_people_said(live, walk, sector_file, tmp_path, ca
         ("device", "cam-01", 1),
         ("day", "2026-03-14", 1),
     ]
+    assert lines[0]["to_acknowledge"]["count"] == 1
+    assert lines[0]["to_acknowledge"]["median_s"] >= 0.0
+    assert lines[0]["to_dispatch"] is None
     assert lines[0]["unwanted_per_day_high"] == pytest.approx(4.744 / 5, abs=1e-3)
     assert main(["fusion", "tally", str(sector_file), *store, *time[:2], "--until", time[1]]) == 1
     assert "is not before --until" in capsys.readouterr().err

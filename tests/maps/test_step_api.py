@@ -25,8 +25,8 @@ from fusion.events import AlertIssued, CommandAnswered, IncidentChanged
 from fusion.ingest import serve
 from fusion.rulebook import Rules
 from fusion.store import Store
-from fusion.workflow import Workflow
 from fusion.waits import Waits
+from fusion.workflow import Workflow
 from maps import assets, steps
 from maps.app import create_app
 from maps.feed import Feed

@@ -8,9 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from edge.messages import AlertKind, Incident, Outcome, Place, Severity, UtcTime
+from edge.messages import (
+    AlertKind,
+    Deed,
+    Incident,
+    Outcome,
+    Place,
+    Result,
+    Severity,
+    UtcTime,
+    Verb,
+)
 from fusion.bounds import binomial_lower, poisson_upper
 from fusion.tally import NUISANCE, TRUE, tallies
+from fusion.waits import Wait, Waits, waits_of
 
 SINCE = UtcTime.parse("2026-03-01T00:00:00.000Z")
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -140,6 +151,66 @@ def test_exercises_are_counted_by_themselves() -> None:
     both = incident(1, Outcome.BAT_GIU, simulated=True), incident(2, Outcome.DONG_VAT)
     assert counted(*both)["all", ""].nuisance == 1
     assert counted(*both, simulated=True)["all", ""].true == 1
+
+
+def deed(number: int, verb: Verb, after_s: float, **changed: object) -> Deed:
+    fields = {
+        "message_id": f"{number}-{verb}-{after_s}",
+        "incident_id": f"inc-{number}",
+        "sector": "ha-giang",
+        "verb": verb,
+        "actor": "lan",
+        "role": "officer",
+        "at": SINCE.after(after_s),
+        "received_at": SINCE.after(after_s + 9.0),
+        "result": Result.APPLIED,
+        "why": "",
+        "state": "",
+        "version": 1,
+        "evidence_sha256": "",
+    }
+    return Deed(**fields | changed)
+
+
+def waited(incidents, deeds) -> dict:
+    issued = {name: SINCE for one in incidents for name in one.alert_ids}
+    return waits_of(incidents, issued, deeds)
+
+
+def test_how_long_people_took_counts_from_the_alert_to_the_first_such_step_by_their_clock() -> (
+    None
+):
+    one = incident(1)
+    found = waited([one], [
+        deed(1, Verb.RESOLVE, 900.0),
+        deed(1, Verb.ACKNOWLEDGE, 500.0),
+        deed(1, Verb.ACKNOWLEDGE, 30.0),
+        deed(1, Verb.ACKNOWLEDGE, 10.0, result=Result.STALE),
+        deed(2, Verb.ACKNOWLEDGE, 10.0),
+    ])  # fmt: skip
+    assert found == {"inc-1": Waits(acknowledge_s=30.0, resolve_s=900.0)}
+    tally = counted(one, incident(3), waits=found)["kind", "crossing"]
+    assert tally.to_acknowledge == Wait(count=1, median_s=30.0, p90_s=30.0)
+    assert tally.to_dispatch is None
+    assert tally.to_resolve.median_s == 900.0
+
+
+def test_work_that_went_on_in_another_incident_is_counted_there_and_never_before_the_alert() -> (
+    None
+):
+    old = incident(1, state="withdrawn", continued_as="inc-2")
+    new = incident(2, alert_ids=("alr-1",))
+    found = waited([old, new], [deed(1, Verb.ACKNOWLEDGE, -1.0), deed(2, Verb.DISPATCH, 60.0)])
+    assert found == {"inc-2": Waits(acknowledge_s=0.0, dispatch_s=60.0)}
+
+
+@given(st.lists(st.integers(0, 9_000), min_size=1, max_size=60))
+def test_nine_of_ten_waits_are_no_longer_and_half_of_them_than_the_median(waits_s) -> None:
+    wait = Wait.of([float(one) for one in waits_s])
+    assert wait.count == len(waits_s)
+    assert 10 * sum(one <= wait.p90_s for one in waits_s) >= 9 * len(waits_s)
+    assert 10 * sum(one < wait.p90_s for one in waits_s) < 9 * len(waits_s)
+    assert 2 * sum(one <= wait.median_s for one in waits_s) >= len(waits_s)
 
 
 @given(st.lists(st.sampled_from([None, *Outcome]), max_size=40))
