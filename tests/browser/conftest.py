@@ -202,7 +202,7 @@ class Field:
             "alert_ids": [alert_id],
         }
         alert = decode_as(encode(common | own | changed), Alert)
-        incident = decode_as(encode(common | of_incident), Incident)
+        incident = decode_as(encode(of_incident | common), Incident)
         self.store.save([IncidentChanged(incident), AlertIssued(alert)], sector="bien-thu")
         self._client.publish("tuanbien/v1/bien-thu/fusion/alerts", encode(alert), qos=1)
 

@@ -58,7 +58,7 @@ def test_an_alert_appears_in_the_list_and_on_the_map(live_map, field, open_page)
         "3 người (2\N{EN DASH}4)",
         "xác suất 97 %",
         "mốc 234 + 117 m về phía Tây",
-        "đường mòn «Khe Đá»",
+        "lối mòn «Khe Đá»",  # its own kind of trail
         "GIẢ LẬP",
         "cam-01, cam-02",
         "sang phía kia đường biên, xác suất 97 %",
@@ -192,6 +192,67 @@ def test_no_likelihood_is_told_as_certain(live_map, field, open_page, language) 
     text = page.locator(".alert").inner_text().replace("\N{NO-BREAK SPACE}", " ")
     assert text.count("> 99 %") == 2
     assert "100 %" not in text
+
+
+def test_each_kind_of_alert_says_what_a_guard_asks_first(live_map, field, open_page) -> None:
+    """Which zone, which device, how long; a vehicle on a list is not told as a person."""
+    field.fusion_status()
+    zone = {"kind": "zone", "direction": None, "lat": 1.199, "lon": -12.2985}
+    field.alert(
+        "zone-1", **zone, reasons=[{"code": "in_restricted_zone", "text": "", "value": 0.97}]
+    )
+    nobody = {"direction": None, "headcount": 0, "headcount_min": 0, "headcount_max": 0}
+    field.alert(
+        "device-1", **nobody, kind="device", devices=["cam-08"], severity="low", reasons=[]
+    )
+    stays = {"code": "stays", "text": "", "value": 300.0}
+    alone = {"headcount": 1, "headcount_min": 1, "headcount_max": 1}
+    field.alert("loitering-1", **alone, kind="loitering", direction=None, reasons=[stays])
+    lead = {"entry_id": "xe-7", "score": 0.9, "agrees": ["plate"], "disagrees": ["vehicle"],
+            "expected_false_hits": 0.02}  # fmt: skip
+    match = {"code": "plate_may_match", "text": "", "value": 0.9}
+    field.alert("lead-1", kind="watchlist", direction=None, lead=lead, reasons=[match])
+    field.alert("approach-1", kind="approach", eta_s=250.0,
+                reasons=[{"code": "eta", "text": "", "value": 250.0}])  # fmt: skip
+    page = open_page(f"{live_map.url}?lang=en").page
+    page.locator(".alert").nth(4).wait_for()
+
+    def text(kind: str) -> str:
+        return page.locator(f'.alert[data-id="{kind}-1"]').inner_text()
+
+    assert "Surveillance lost · cam-08" in text("device")
+    assert "people" not in text("device")
+    assert "has stayed at one place for 5 min" in text("loitering")
+    assert "1 person" in text("loitering")
+    assert "watch-list entry xe-7" in text("lead")
+    assert "disagrees: kind of vehicle" in text("lead")
+    assert "people" not in text("lead")
+    assert text("approach").count("line in") == 1  # told once
+    assert "in about 4 min" in text("approach")
+    assert "Presence in a restricted zone · Khu vực cấm" in text("zone")
+
+
+def test_what_became_of_an_incident_is_told_with_its_alert(live_map, field, open_page) -> None:
+    field.fusion_status()
+    field.alert("late-1", overdue={"step": "acknowledge", "since": "2026-03-14T17:00:00.000Z"})
+    field.alert("done-1", state="resolved", outcome="quay_lai", acted_by="Lan", version=4,
+                acted_at="2026-03-14T17:00:00.000Z", rescue=True)  # fmt: skip
+    field.alert("gone-1", state="dispatched", withdrawn=True, assigned_to="to-2")
+    field.alert("led-1", kind="approach", state="closed", led_to="inc-2",
+                ended_at="2026-03-14T17:00:00.000Z")  # fmt: skip
+    page = open_page(live_map.url).page
+    page.locator(".alert").nth(3).wait_for()
+
+    def text(alert: str) -> str:
+        return page.locator(f'.alert[data-id="{alert}-1"]').inner_text()
+
+    assert "QUÁ HẠN tiếp nhận từ" in text("late")
+    assert "quay lại" in text("done")
+    assert "người xử lý: Lan" in text("done")
+    assert "CỨU HỘ" in text("done")
+    assert "dữ liệu mới đã bác bỏ" in text("gone")
+    assert "giao cho: to-2" in text("gone")
+    assert "đã thành vượt biên" in text("led")
 
 
 def test_alerts_stand_in_the_order_of_the_times_they_show(live_map, field, open_page) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.messages import AlertKind, Direction, Scene, SensorKind, Severity, TrackState
+from edge.messages import AlertKind, Direction, Outcome, Scene, SensorKind, Severity, TrackState
 from fusion.rulebook import GroupsRule
 from fusion.sector_file import LINE_STATUS, TRAIL_KINDS, ZONE_KINDS
 from fusion.situation.device_record import Cause
@@ -24,6 +24,9 @@ COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
     "severity": [severity.value for severity in Severity],
     "direction": [direction.value for direction in Direction],
     "incident": INCIDENT_STATES,
+    "outcome": [outcome.value for outcome in Outcome],
+    "overdue": ["acknowledge", "decide", "arrive"],
+    "lead": ["plate", "plate_but_for_mistakes", "vehicle", "other_readings"],
     "track": [state.value for state in TrackState],
     "scene": [scene.value for scene in Scene],
     "sensor": [kind.value for kind in SensorKind],

@@ -1,11 +1,11 @@
 // Alerts: the list beside the map and their signs on it. Severity is colour, shape and word.
 
+import {
+  badgesOf, factsOf, footOf, headlineOf, headsOf, placesOf, reasonsOf,
+} from "./alert_words.js";
 import { element, marker, svg } from "./card.js";
 import { latlng } from "./geometry.js";
-import {
-  ageText, coordinateText, momentText, number, percentText, placeTexts, shortNumber, word,
-  wordOr,
-} from "./wording.js";
+import { ageText, coordinateText, momentText, number, word, wordOr } from "./wording.js";
 
 const KEPT = 200; // in the list
 const ON_MAP = 50;
@@ -27,20 +27,6 @@ function sign(severity, size) {
   return svg("svg", {
     viewBox: "0 0 24 24", width: size, height: size, class: `sign is-${severity}`, "aria-hidden": "true",
   }, [shape, stroke]);
-}
-
-function heads({ headcount: n, headcount_min: low, headcount_max: high }) {
-  const people = word("alert.people", { n: number(n) });
-  return low === high ? people
-    : word("alert.people_between", { people, low: number(low), high: number(high) });
-}
-
-// Known codes in the page's language, others in fusion's own words.
-function reasonText({ code, text, value }) {
-  const said = wordOr(`reason.${code}`, text || code);
-  if (!said.includes("{value}") && !said.includes("{percent}")) return said;
-  if (value === null || value === undefined) return text;
-  return said.replace("{value}", shortNumber(value)).replace("{percent}", percentText(value));
 }
 
 // Positive where the first is the later one, by the times that the list shows.
@@ -107,14 +93,15 @@ export class AlertBoard {
       return;
     }
     if (this.alerts.has(feature.id)) return; // an alert is never changed
-    const about = feature.properties;
+    const [lon, lat] = feature.geometry.coordinates;
+    const about = { ...feature.properties, lat, lon };
     const alert = {
       feature, about, item: element("li"),
       raised: Date.parse(about.raised_at), issued: Date.parse(about.issued_at),
     };
     alert.content = element("div", { className: "alert-pin" });
     alert.pin = marker(latlng(feature), alert.content, {
-      alt: this.headline(about), title: this.headline(about), zIndexOffset: 1000,
+      alt: headlineOf(about, this.ground), title: headlineOf(about, this.ground), zIndexOffset: 1000,
     }).on("click", () => this.select(feature.id, { fromMap: true }));
     this.alerts.set(feature.id, alert);
     this.fill(alert, now);
@@ -141,42 +128,27 @@ export class AlertBoard {
     return this.incidents.get(alert.about.incident_id)?.state === "withdrawn";
   }
 
-  headline(about) {
-    const kind = wordOr(`kind.${about.kind}`, about.kind);
-    return about.direction ? `${kind} · ${word(`direction.${about.direction}`)}` : kind;
-  }
-
   announce(alert) {
     const { about } = alert;
     this.announcer.textContent = word("alert.announce", {
       severity: wordOr(`severity.${about.severity}`, about.severity),
-      headline: this.headline(about),
-      people: heads(about),
-      place: this.places(about)[0],
+      headline: headlineOf(about, this.ground),
+      people: headsOf(about),
+      place: placesOf(about, this.ground)[0],
     });
-  }
-
-  places(about) {
-    const texts = placeTexts(about.place, this.ground.trailName(about.place.trail_id));
-    return about.kind === "device" ? texts.slice(0, 1) : texts; // a device walks no trail
   }
 
   fill(alert, now) {
     const { about } = alert;
     const incident = this.incidents.get(about.incident_id);
     const counted = incident ?? about; // more people seen later amend the incident
-    const severity = wordOr(`severity.${about.severity}`, about.severity);
-    const badges = [
-      about.simulated ? ["simulated", word("badge.simulated")] : null,
-      about.late ? ["late", word("badge.late")] : null,
-      about.grouped_with ? ["grouped", word("badge.grouped")] : null,
-      incident?.amended ? ["amended", word("badge.amended")] : null,
-      incident ? [`state-${incident.state}`, wordOr(`incident.${incident.state}`, incident.state)] : null,
-    ].filter((badge) => badge !== null)
+    alert.severity = counted.severity;
+    const severity = wordOr(`severity.${alert.severity}`, alert.severity);
+    const badges = badgesOf(about, incident, now)
       .map(([name, text]) => element("span", { className: `badge ${name}`, text }));
 
     const head = element("span", { className: "alert-head", children: [
-      sign(about.severity, 22),
+      sign(alert.severity, 22),
       element("span", { className: "alert-severity", text: severity }),
       element("time", { className: "alert-time", text: momentText(alert.raised, now),
         datetime: about.raised_at }),
@@ -184,33 +156,27 @@ export class AlertBoard {
     const reported = element("span", { className: "alert-reported",
       text: word("alert.reported", { time: momentText(alert.issued, now) }) });
     reported.hidden = alert.issued - alert.raised <= REPORTED_LATE_S * 1000;
-    const facts = element("span", { className: "alert-facts", children: [
-      element("strong", { text: heads(counted) }),
-      element("span", { text: word("alert.probability", { p: percentText(about.probability) }) }),
-    ] });
-    facts.hidden = about.kind === "device"; // nobody to count
+    const facts = element("span", { className: "alert-facts",
+      children: factsOf(about, counted).map((text) => element("span", { text })) });
+    facts.hidden = facts.childElementCount === 0;
     const places = element("span", { className: "alert-place",
-      children: this.places(about).map((text) => element("span", { text })) });
+      children: placesOf(about, this.ground).map((text) => element("span", { text })) });
     const button = element("button", { type: "button", className: "alert-go", children: [
       head, reported,
-      element("span", { className: "alert-title", text: this.headline(about) }),
+      element("span", { className: "alert-title", text: headlineOf(about, this.ground) }),
       facts, places,
       element("span", { className: "badges", children: badges }),
     ] });
     button.addEventListener("click", () => this.select(alert.feature.id));
     const reasons = element("ul", { className: "alert-reasons",
-      children: about.reasons.map((reason) => element("li", { text: reasonText(reason) })) });
-    const rest = [
-      about.eta_s != null ? word("alert.eta", { n: number(about.eta_s) }) : null,
-      about.lead ? word("alert.lead", { entry: about.lead.entry_id, p: percentText(about.lead.score) }) : null,
-      about.devices.length ? word("alert.devices", { devices: about.devices.join(", ") }) : null,
-      ...(alert.written ?? [coordinateText(alert.feature.geometry.coordinates)]),
-    ].filter((text) => text !== null);
+      children: reasonsOf(about, this.ground).map((text) => element("li", { text })) });
+    const rest = [...footOf(about, incident, now),
+      ...(alert.written ?? [coordinateText(alert.feature.geometry.coordinates)])];
     const foot = element("p", { className: "alert-foot",
       children: rest.map((text) => element("span", { text })) });
     alert.item.replaceChildren(button, reasons, foot);
     alert.content.replaceChildren(
-      sign(about.severity, 34),
+      sign(alert.severity, 34),
       element("span", { className: "alert-pin-count", text: counted.headcount > 0 ? number(counted.headcount) : "!" }),
     );
     this.mark(alert, now);
@@ -227,8 +193,8 @@ export class AlertBoard {
       "is-withdrawn": this.withdrawn(alert),
       "is-selected": alert.feature.id === this.selected,
     };
-    alert.item.className = `alert is-${alert.about.severity}`;
-    alert.content.className = `alert-pin is-${alert.about.severity}`;
+    alert.item.className = `alert is-${alert.severity}`;
+    alert.content.className = `alert-pin is-${alert.severity}`;
     for (const [name, holds] of Object.entries(states)) {
       alert.item.classList.toggle(name, holds);
       alert.content.classList.toggle(name, holds);

@@ -26,3 +26,16 @@ export function ellipse(centre, { semi_major_m: major, semi_minor_m: minor, bear
   }
   return points;
 }
+
+// Whether a place lies in a GeoJSON polygon: even-odd, so that holes are left out.
+export function inside(rings, lon, lat) {
+  let odd = false;
+  for (const ring of rings) {
+    for (let index = 1; index < ring.length; index += 1) {
+      const [[fromLon, fromLat], [toLon, toLat]] = [ring[index - 1], ring[index]];
+      if (fromLat > lat === toLat > lat) continue;
+      if (lon < fromLon + ((lat - fromLat) / (toLat - fromLat)) * (toLon - fromLon)) odd = !odd;
+    }
+  }
+  return odd;
+}

@@ -1,6 +1,7 @@
 // What stays: the border with its home side, trails, zones, boundary markers.
 
 import { card, element, marker, svg } from "./card.js";
+import { inside } from "./geometry.js";
 import { word, wordOr } from "./wording.js";
 
 const TICK_PX = 8; // length of the strokes on the home side
@@ -61,7 +62,8 @@ function ticks(map, line, homeSide) {
 export class Ground {
   constructor(map, layers) {
     this.map = map;
-    this.trailNames = new Map();
+    this.byTrailId = new Map(); // name and kind
+    this.restricted = []; // zones: name and rings
     this.names = []; // of trails: they stay in view
     this.strokes = []; // of the home side: they keep their size on the screen
     this.border = L.featureGroup();
@@ -126,8 +128,14 @@ export class Ground {
     ];
   }
 
-  trailName(id) {
-    return this.trailNames.get(String(id));
+  trail(id) {
+    return this.byTrailId.get(String(id));
+  }
+
+  // The names of the restricted zones at a place.
+  restrictedAt({ lat, lon }) {
+    return this.restricted.filter(({ rings }) => inside(rings, lon, lat))
+      .map(({ name }) => name).join(", ");
   }
 
   addBorder(feature) {
@@ -175,7 +183,7 @@ export class Ground {
   addTrail(feature) {
     const { name, kind: type = "duong_mon" } = feature.properties ?? {};
     const id = idOf(feature);
-    this.trailNames.set(id, String(name ?? id));
+    this.byTrailId.set(id, { name: String(name ?? id), kind: type });
     const line = lineOf(feature);
     L.polyline(line, { ...this.options("trails", "hit") }) // wide and unseen: easy to click
       .bindPopup(() => card(String(name ?? id), [
@@ -200,6 +208,9 @@ export class Ground {
       ]))
       .addTo(this.zones);
     const text = String(name ?? id);
+    if (kind === "restricted") {
+      this.restricted.push({ name: text, rings: feature.geometry.coordinates });
+    }
     const label = element("span", { className: `ground-name is-${kind}`, text });
     marker(footOf(area.getBounds()), label, { interactive: false, keyboard: false })
       .addTo(this.zones);

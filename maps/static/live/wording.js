@@ -62,6 +62,13 @@ export function ageText(seconds) {
   return word("age.hours", { n: number(Math.floor(seconds / 3600)) });
 }
 
+// To the second for as long as seconds matter.
+export function durationText(seconds) {
+  if (seconds < 120) return word("unit.s", { n: number(seconds) });
+  if (seconds < 5400) return word("unit.min", { n: number(seconds / 60) });
+  return word("unit.h", { n: number(seconds / 3600, 1) });
+}
+
 export function distanceText(metres) {
   if (metres < 10) return word("unit.m", { n: number(metres, 1) });
   if (metres < 10000) return word("unit.m", { n: number(metres) });
@@ -78,7 +85,7 @@ export function coordinateText([lon, lat]) {
 }
 
 // The guards' words: "mốc 234 + 320 m về phía Tây Bắc".
-export function placeTexts(place, trailName) {
+export function placeTexts(place, trail) {
   const texts = [];
   if (place.marker) {
     const from = { marker: place.marker, distance: distanceText(place.marker_distance_m ?? 0) };
@@ -86,8 +93,7 @@ export function placeTexts(place, trailName) {
       ? word("place.at_marker", from)
       : word("place.from_marker", { ...from, bearing: compassText(place.marker_bearing_deg) }));
   }
-  texts.push(place.trail_id
-    ? word("place.trail", { trail: trailName ?? place.trail_id })
+  texts.push(place.trail_id ? trailText(trail ?? { name: place.trail_name ?? place.trail_id })
     : word("place.off_trail"));
   if (place.chainage_m != null) {
     texts.push(word("place.chainage", { distance: distanceText(place.chainage_m) }));
@@ -97,6 +103,12 @@ export function placeTexts(place, trailName) {
     texts.push(word(side, { distance: distanceText(place.line_m ?? 0) }));
   }
   return texts;
+}
+
+// "đường mòn «Khe Lạnh»"; a name that says itself what it is stands alone.
+function trailText({ name, kind = "duong_mon" }) {
+  const what = wordOr(`trail.${kind}`, kind);
+  return name.toLowerCase().startsWith(what) ? name : word("place.trail", { kind: what, trail: name });
 }
 
 export const labelText = (label) => wordOr(`label.${label}`, label);
