@@ -67,8 +67,9 @@ class Notice(Struct, frozen=True):
 
     @property
     def headcount_max(self) -> int:
-        """Return the count if every track were a person of its own."""
-        return max(self.headcount, len(self.tracks))
+        """Return the count if every track were a person of its own, but a meeting's vehicle."""
+        people = len(self.tracks) - (self.kind is AlertKind.RENDEZVOUS)
+        return max(self.headcount, people)
 
     @property
     def cell(self) -> int:
@@ -144,7 +145,7 @@ def begun(
         updated_s=at_s,
         tracks=(track.id, *sorted(names - {track.id})),
         devices=tuple(sorted({device for one in company for device in one.devices})),
-        headcount=len(company),
+        headcount=_heads(finding, company),
         headcount_min=max(1, simultaneous(company)),
         simulated=any(one.simulated for one in company),
         decided_s=at_s,
@@ -193,7 +194,7 @@ def went_on(
         reasons=finding.reasons if severity is not notice.severity else notice.reasons,
         tracks=(*notice.tracks, *sorted(names.difference(notice.tracks))),
         devices=tuple(sorted(devices.union(notice.devices))),
-        headcount=max(notice.headcount, len(company)),
+        headcount=max(notice.headcount, _heads(finding, company)),
         headcount_min=max(notice.headcount_min, simultaneous(company)),
         simulated=notice.simulated or any(one.simulated for one in company),
         lead=_surer(notice.lead, finding.lead),
@@ -205,6 +206,11 @@ def went_on(
     if seen == notice:
         return notice
     return replace(seen, updated_s=at_s, lineages=lineages_with(notice.lineages, company))
+
+
+def _heads(finding: Finding, company: Sequence[Track]) -> int:
+    """Return how many it is about: those that a vehicle met, or the company itself."""
+    return len(finding.also) or len(company)
 
 
 def _surer(one: Lead | None, other: Lead | None) -> Lead | None:

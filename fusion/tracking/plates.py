@@ -15,7 +15,7 @@ Plates = tuple[tuple[str, float], ...]  # summed confidence by text, the best fi
 SAME: Final = -2.0  # nats, as when the device itself says that it is the same one
 OTHER: Final = 2.0
 _READABLE: Final = 0.5  # of confidence; below it is no hint
-_LEAST_LENGTH: Final = 5  # shorter ones are parts of a plate
+_LENGTHS: Final = range(5, 17)  # shorter ones are parts of a plate, longer ones are no plate
 _CLEARLY: Final = 3  # so many characters apart they are two plates
 _MOST: Final = 4  # texts that a track remembers
 _FULL: Final = 20.0  # old readings fade against new
@@ -28,11 +28,11 @@ def canonical(text: str) -> str:
 
 
 def normalised(plate: Plate | None) -> tuple[str, float] | None:
-    """Return a plate's text as read, and its confidence; None: too vague to be a hint."""
+    """Return a plate's text as read, and its confidence; None: too vague, or no plate."""
     if plate is None or plate.confidence < _READABLE:
         return None
     text = canonical(plate.text)
-    return (text, plate.confidence) if len(text) >= _LEAST_LENGTH else None
+    return (text, plate.confidence) if len(text) in _LENGTHS else None
 
 
 def hint(read: tuple[str, float], known: Plates) -> float:

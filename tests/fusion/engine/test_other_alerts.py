@@ -146,6 +146,8 @@ def test_a_drop_off_is_over_when_the_vehicle_has_gone_though_its_people_stay(
     assert alert.reasons[0].code == "drop_off"
     incident = outcome.incidents[alert.incident_id]
     assert len(incident.track_ids) == 4
+    # The people of its reason, and not the vehicle.
+    assert (incident.headcount, incident.headcount_max) == (3, 3)
     assert make.start.after(45) < incident.ended_at < make.start.after(75)
 
 

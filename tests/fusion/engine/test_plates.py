@@ -37,9 +37,10 @@ def test_what_was_read_is_kept_as_it_was_read() -> None:
     assert read("Z9A-I23.45") == ("Z9AI2345", 0.9)
 
 
-def test_what_is_hardly_read_or_a_part_of_a_plate_says_nothing() -> None:
+def test_what_is_hardly_read_or_no_whole_plate_says_nothing() -> None:
     assert read("29A12345", 0.4) is None
     assert read("29A1") is None
+    assert read("29A-123.45 " * 90) is None
 
 
 @given(st.lists(readings, min_size=1, max_size=20))
