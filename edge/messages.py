@@ -338,6 +338,13 @@ class Polygon(Wire, frozen=True, kw_only=True):
     coordinates: tuple[tuple[tuple[Lon, Lat], ...], ...]
 
 
+class LineString(Wire, frozen=True, kw_only=True):
+    """A GeoJSON LineString (RFC 7946): `[lon, lat]`, WGS 84."""
+
+    type: Literal["LineString"]
+    coordinates: tuple[tuple[Lon, Lat], ...]
+
+
 class StatusMessage(FieldMessage, frozen=True, kw_only=True):
     """How a device is. A last will may lack `captured_at`: nobody was there to look.
 
@@ -463,6 +470,23 @@ class Lead(Wire, frozen=True, kw_only=True):
     expected_false_hits: NotNegative
 
 
+class Interception(Wire, frozen=True, kw_only=True):
+    """Where one of our units can be before people who head for the line."""
+
+    unit_id: Name
+    as_of: UtcTime  # event time that its seconds count from
+    lat: Lat
+    lon: Lon
+    place: Place
+    probability: Fraction  # that they come by there, and the unit is there first
+    eta_s: NotNegative  # of the unit, median
+    latest_s: NotNegative  # 90 %
+    they_s: NotNegative  # when they come by, median
+    they_earliest_s: NotNegative  # 10 %
+    route_m: NotNegative
+    route: LineString  # of the unit
+
+
 class Alert(Struct, frozen=True, kw_only=True):
     """What fusion raised and why. Once issued it is never un-issued."""
 
@@ -490,6 +514,8 @@ class Alert(Struct, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...]
     eta_s: NotNegative | msgspec.UnsetType | None = msgspec.UNSET
     lead: Lead | msgspec.UnsetType = msgspec.UNSET
+    # Of an approach, the best unit first; left out where none can be there first.
+    interceptions: tuple[Interception, ...] | msgspec.UnsetType = msgspec.UNSET
     # Over the console's budget: it is shown with that alert and makes no sound of its own.
     grouped_with: Id | msgspec.UnsetType = msgspec.UNSET
 

@@ -28,6 +28,7 @@ from fusion.situation.groups import (
     counted_together,
     fellows_of,
 )
+from fusion.situation.interception import to_meet
 from fusion.situation.patrols import Bond, Unit, UnitFix, bond, is_near, met
 from fusion.situation.stages import said
 from fusion.situation.tips import (
@@ -371,6 +372,9 @@ class Core:
             notice = begun(finding, track, group, at_s, ordinal=ordinal)
         else:
             notice = went_on(known, finding, track, group, at_s)
+        if known is None or notice.severity is not known.severity:
+            found = to_meet(track, finding, self.units.values(), at_s, self._sector)
+            notice = replace(notice, interceptions=found)
         if notice != known:
             self._keep_notice(notice)
         place = None if finding.over else self._explaining_place(track, finding, at_s)

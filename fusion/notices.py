@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from edge.messages import AlertKind, Lead, Reason, Severity
+from edge.messages import AlertKind, Interception, Lead, Reason, Severity
 from fusion.incidents import JOIN_S, Case, Held, lineages_with
 from fusion.local_frame import Metres
 from fusion.situation.devices import DeviceFault
@@ -49,6 +49,7 @@ class Notice(Struct, frozen=True):
     headcount: int
     headcount_min: int
     simulated: bool
+    interceptions: tuple[Interception, ...] = ()  # of an approach, by its reasons
     over: tuple[str, ...] = ()  # tracks for which it has ended
     lost_s: float | None = None  # since when none of them is there any more
     ended_s: float | None = None

@@ -230,6 +230,19 @@ class ApproachRule(Rule, frozen=True, kw_only=True):
     severity_watch: Severity = Severity.LOW
 
 
+class InterceptionRule(Rule, frozen=True, kw_only=True):
+    """`[rules.interception]`: where a unit of ours can be before who heads for the line."""
+
+    enabled: bool = True
+    pace_mps: Positive = 1.4  # of a unit, on flat ground (Tobler: 5.04 km/h)
+    margin_s: NotNegative = 60.0  # so long before them it must be there
+    clear_m: Positive = 20.0  # from the line, or from the edge of its strip
+    off_trail_m: NotNegative = 500.0  # across the open, at 0.6 of the pace
+    max_age_s: Positive = 300.0  # an older fix says nothing
+    drift_mps: NotNegative = 1.0  # how fast an old fix grows vague
+    most: Annotated[int, Meta(ge=1, le=16)] = 3  # units that an alert names
+
+
 class PlaceRule(Rule, frozen=True, kw_only=True):
     """`[rules.place]`: how a place is named."""
 
@@ -303,6 +316,7 @@ class Rules(Rule, frozen=True, kw_only=True):
     coverage: CoverageRule = CoverageRule()
     trails: TrailsRule = TrailsRule()
     approach: ApproachRule = ApproachRule()
+    interception: InterceptionRule = InterceptionRule()
     place: PlaceRule = PlaceRule()
     corroboration: CorroborationRule = CorroborationRule()
     budget: BudgetRule = BudgetRule()

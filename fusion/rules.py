@@ -18,6 +18,7 @@ from fusion.events import HeldBecause, SuppressedAlert
 from fusion.incidents import Case, Held
 from fusion.notices import CROSSED, Notice
 from fusion.sector import Sector
+from fusion.situation import interception
 from fusion.situation.places import place_of
 from fusion.situation.tips import one_step_up, reason_of
 from fusion.tracking.lineage import contributions
@@ -61,6 +62,7 @@ def alert_of(sector: Sector, case: Matter, *, issued_at: UtcTime, late: bool = F
         late=late,
         reasons=(
             *(case.reasons if isinstance(case, Notice) else reasons(case)),
+            *_best_interception(case),
             *_threshold(sector, case),
         ),
         **_facts(sector, case),
@@ -71,6 +73,7 @@ def alert_of(sector: Sector, case: Matter, *, issued_at: UtcTime, late: bool = F
         alert,
         eta_s=UNSET if case.eta_s is None else round(case.eta_s, 1),
         lead=UNSET if case.lead is None else case.lead,
+        interceptions=case.interceptions or UNSET,
     )
 
 
@@ -201,6 +204,12 @@ def reasons(case: Case) -> tuple[Reason, ...]:
         )
         found.append(Reason(code=f"line_{case.line_status}", text=text, value=round(whole_m, 1)))
     return tuple(found)
+
+
+def _best_interception(case: Matter) -> tuple[Reason, ...]:
+    """Say where the best of our units can be before them, if any can."""
+    found = case.interceptions if isinstance(case, Notice) else ()
+    return tuple(map(interception.reason_of, found[:1]))
 
 
 def _threshold(sector: Sector, case: Matter) -> tuple[Reason, ...]:

@@ -22,8 +22,8 @@ from fusion.situation.matching import Footing
 from fusion.situation.trail_network import Course, Foot, TrailNetwork
 from fusion.tracking.motion import Motion
 
-_SLOWEST_MPS: Final = 0.4  # who rests goes on
-_SPREAD: Final = 0.15  # 1 sigma of ln(time): nobody keeps one pace
+SLOWEST_MPS: Final = 0.4  # who rests goes on
+SPREAD: Final = 0.15  # 1 sigma of ln(time): nobody keeps one pace
 _P90: Final = 1.2816  # of a standard normal distribution
 _SCALE: Final = 0.3  # of the shortest way, ...
 _SCALE_M: Final = 60.0  # and so much more
@@ -82,12 +82,12 @@ def eta(left_m: float, sigma_m: float, pace_mps: float, pace_sigma_mps: float) -
         pace_mps: Towards there; slower than 0.4 m/s is a rest.
         pace_sigma_mps: Of it.
     """
-    pace_mps = max(_SLOWEST_MPS, pace_mps)
+    pace_mps = max(SLOWEST_MPS, pace_mps)
     left_m = max(0.0, left_m)
     share = min(1.0, sigma_m / max(left_m, 1.0))
     return Eta(
         left_m / pace_mps,
-        math.sqrt(_SPREAD**2 + share**2 + min(1.0, pace_sigma_mps / pace_mps) ** 2),
+        math.sqrt(SPREAD**2 + share**2 + min(1.0, pace_sigma_mps / pace_mps) ** 2),
     )
 
 
@@ -104,7 +104,8 @@ def ways(footing: Footing, motion: Motion, network: TrailNetwork) -> tuple[Way, 
         if foot is None or not exits:
             continue
         left_m = network.left_m(course, foot.s_m)
-        left_flat_m, effort = network.left_flat_m(course, foot.s_m), _effort(course, foot, network)
+        left_flat_m = network.left_flat_m(course, foot.s_m)
+        effort = effort_here(course, foot, network)
         nearest_m = left_m + exits[0].beyond_m
         scale_m = _SCALE_M + _SCALE * nearest_m
         sign = _BEHIND_M if course.onward else -_BEHIND_M
@@ -139,7 +140,7 @@ def predicted_path(
     """Yield points of a way, from where somebody is to its exit, with when they are there."""
     feet = {foot.edge: foot for foot in network.feet(motion.x_m, motion.y_m, math.inf)}
     edge, foot = network.edges[way.on.edge], feet[way.on.edge]
-    flat_mps = max(_SLOWEST_MPS, pace_mps) * _effort(way.on, foot, network)
+    flat_mps = max(SLOWEST_MPS, pace_mps) * effort_here(way.on, foot, network)
     from_m = edge.length_m - network.left_m(way.on, foot.s_m)
     gone_flat_m = 0.0
     for course in (way.on, *way.beyond):
@@ -154,7 +155,7 @@ def predicted_path(
     yield Waypoint(network.nodes[way.node].at, gone_flat_m / flat_mps)
 
 
-def _effort(course: Course, foot: Foot, network: TrailNetwork) -> float:
+def effort_here(course: Course, foot: Foot, network: TrailNetwork) -> float:
     """Return how hard it was where somebody just came along: 1 on flat ground."""
     length_m = network.edges[course.edge].length_m
     gone_m = length_m - network.left_m(course, foot.s_m)

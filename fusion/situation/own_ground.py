@@ -1,0 +1,161 @@
+"""How soon our people can be where: along the trails of our own side, and across the open to them.
+
+    o unit                      across the open to stations of the trails, slower; from there on
+     `.   s   s   s   s         along them, each leg by its slope (`fusion.situation.slope`)
+       `. ^---|---|---|
+    ===================== the line, or the edge of its strip: no leg comes upon it
+
+Stations stand on every trail, at its ends and a little way apart. What lies beyond the line, in an
+undemarcated strip, in a river or past a free end of the line is not ours to walk on.
+"""
+
+import heapq
+import math
+from functools import lru_cache
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from fusion.local_frame import Metres
+from fusion.situation.border import REACH_M, Border
+from fusion.situation.trail_network import Course, TrailNetwork
+
+EVERY_M: Final = 25.0
+_SIGMAS: Final = 2.0  # of the line: nearer to it nobody says on which side
+_LEAST_STEP_M: Final = 1.0
+_ON_TRAIL_M: Final = 20.0
+_OFF_TRAIL: Final = 0.6  # of the pace (DOMAIN.md 5.5)
+
+
+class Reached(NamedTuple):
+    """A station, and how one comes there soonest."""
+
+    seconds: float
+    length_m: float
+    before: int | None  # the station before it; None: straight from where they were
+
+
+class OwnGround:
+    """The stations of one sector's trails. All answers are pure geometry."""
+
+    def __init__(self, network: TrailNetwork, border: Border) -> None:
+        """Set stations along every edge and join those with our own ground between."""
+        self._network, self._border = network, border
+        self.places: list[Metres] = [node.at for node in network.nodes]
+        self._along: list[tuple[tuple[int, float], ...]] = []
+        legs: list[tuple[int, int, float, float]] = []
+        for number, edge in enumerate(network.edges):
+            parts = max(1, math.ceil(edge.length_m / EVERY_M))
+            course = Course(number, onward=True)
+            along = [(edge.first, 0.0)]
+            for part in range(1, parts):
+                s_m = part / parts * edge.length_m
+                along.append((len(self.places), s_m))
+                self.places.append(network.point(course, s_m))
+            along.append((edge.last, edge.length_m))
+            self._along.append(tuple(along))
+            for (a, a_m), (b, b_m) in pairwise(along):
+                if self._is_ours(network, course, a_m, b_m):
+                    length_m = b_m - a_m
+                    legs.append((a, b, length_m, network.flat_m(course, a_m, b_m)))
+                    back = Course(number, onward=False)
+                    legs.append((b, a, length_m, network.flat_m(back, a_m, b_m)))
+        self._legs: list[list[tuple[int, float, float]]] = [[] for _ in self.places]
+        for a, b, length_m, flat_m in legs:
+            self._legs[a].append((b, length_m, flat_m))
+
+    def along(self, course: Course) -> tuple[tuple[int, float], ...]:
+        """Return the stations of an edge as a course comes by, and how far along it each is, m."""
+        stations = self._along[course.edge]
+        if course.onward:
+            return stations
+        length_m = stations[-1][1]
+        return tuple((one, length_m - s_m) for one, s_m in reversed(stations))
+
+    def room_m(self, at: Metres) -> float | None:
+        """Return how far one can go from a point, any way, and still be on our own side.
+
+        0 or less: it is not ours, or nobody can say. None: the line is so far that nobody asks.
+        """
+        side = self._border.side(*at)
+        if side is None:
+            return None
+        if side.past_end:
+            return 0.0
+        return side.distance_m - side.half_m - _SIGMAS * side.sigma_m
+
+    def reached(
+        self,
+        start: Metres,
+        sigma_m: float,
+        *,
+        pace_mps: float,
+        off_trail_m: float,
+        within_s: float,
+    ) -> dict[int, Reached]:
+        """Return the stations that one reaches in time from a place (Dijkstra).
+
+        Args:
+            start: Where they are.
+            sigma_m: Of it: within twice as much nobody asks on which side of the line they are.
+            pace_mps: On flat ground.
+            off_trail_m: Across the open they go no farther; whoever is on a trail keeps to the
+                trails, since nobody knows how steep it is beside them.
+            within_s: The time that they have.
+        """
+        on_m = max(_ON_TRAIL_M, 2.0 * sigma_m)
+        feet = self._network.feet(*start, on_m)
+        if feet:
+            off_trail_m = min(off_trail_m, EVERY_M + min(foot.away_m for foot in feet))
+        ahead: list[tuple[float, int, float, int | None]] = []
+        for number, place in enumerate(self.places):
+            away_m = math.dist(start, place)
+            if away_m <= off_trail_m:
+                ahead.append((away_m / (_OFF_TRAIL * pace_mps), number, away_m, None))
+        heapq.heapify(ahead)
+        found: dict[int, Reached] = {}
+        while ahead:
+            seconds, number, length_m, before = heapq.heappop(ahead)
+            if seconds > within_s:
+                break
+            if number in found:
+                continue
+            if before is None and not self._is_open(start, self.places[number], sigma_m):
+                continue
+            found[number] = Reached(seconds, length_m, before)
+            for there, leg_m, flat_m in self._legs[number]:
+                step = (seconds + flat_m / pace_mps, there, length_m + leg_m, number)
+                heapq.heappush(ahead, step)
+        return found
+
+    def _is_open(self, start: Metres, place: Metres, sigma_m: float) -> bool:
+        """Tell whether a straight way lies on our own side, but for the error of its start."""
+        whole_m = math.dist(start, place)
+        left_m = whole_m
+        while left_m > 0.0:
+            share = left_m / whole_m
+            at = Metres(
+                place.x_m + (1.0 - share) * (start.x_m - place.x_m),
+                place.y_m + (1.0 - share) * (start.y_m - place.y_m),
+            )
+            room_m = self.room_m(at)
+            if room_m is not None and room_m <= 0.0:
+                return left_m <= 2.0 * sigma_m
+            left_m -= max(_LEAST_STEP_M, REACH_M / 2.0 if room_m is None else room_m)
+        return True
+
+    def _is_ours(self, network: TrailNetwork, course: Course, from_m: float, to_m: float) -> bool:
+        """Tell whether a stretch of an edge lies on our own side, or far from the line."""
+        s_m = from_m
+        while True:
+            room_m = self.room_m(network.point(course, s_m))
+            if room_m is not None and room_m <= 0.0:
+                return False
+            if s_m >= to_m:
+                return True
+            s_m = min(to_m, s_m + max(_LEAST_STEP_M, REACH_M / 2.0 if room_m is None else room_m))
+
+
+@lru_cache(maxsize=4)
+def own_ground(network: TrailNetwork, border: Border) -> OwnGround:
+    """Return the stations of a sector; they are set once."""
+    return OwnGround(network, border)
