@@ -57,8 +57,9 @@ def read_outcomes(path: Path) -> dict[str, str]:
         payload = entry.get("payload")
         told = payload if isinstance(payload, dict) else entry
         outcome = told.get("outcome") or told.get("cause")
-        is_judged = isinstance(outcome, str) and told.get("acted_by") != SYSTEM
-        if isinstance(told.get("incident_id"), str) and is_judged:
+        if told.get("acted_by") == SYSTEM:
+            continue
+        if isinstance(told.get("incident_id"), str) and isinstance(outcome, str):
             found[told["incident_id"]] = outcome
     return found
 

@@ -30,6 +30,7 @@ from fusion.sector_file import (
 )
 from fusion.situation.border import JOINED_M, Border, BorderPiece
 from fusion.situation.trail_network import TrailNetwork
+from fusion.situation.trail_search import TrailSearch
 from fusion.tracking.ways import Ways
 from fusion.watchlist.register import Watchlist, read_watchlist
 
@@ -52,6 +53,7 @@ class Sector:
     frame: LocalFrame
     border: Border
     trails: tuple[Trail, ...]
+    trail_search: TrailSearch  # which of them are near
     ways: Ways  # the trails, as people walk them
     network: TrailNetwork  # and where they lead
     zones: tuple[Zone, ...]
@@ -102,6 +104,7 @@ def load_sector(
         frame=plan.frame,
         border=line,
         trails=trails,
+        trail_search=TrailSearch(trails),
         ways=Ways(trail.line for trail in trails if trail.kind != "river"),
         network=TrailNetwork(trails, line, rules.trails),
         zones=zones,

@@ -121,7 +121,7 @@ def told(sector: Sector, sight: Sight) -> Iterator[dict[str, Any]]:
             "blind_h": [
                 {**_span((one.from_m, one.to_m)), "hours": one.hours}
                 for one in stretches
-                if one.line_id == line.id
+                if one.line == (line.kind, line.id)
             ],
             "of_h": round(sight.hours.hours, 2),
         }

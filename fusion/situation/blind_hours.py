@@ -17,7 +17,7 @@ _HOUR_S: Final = 3600.0
 class BlindStretch(NamedTuple):
     """A stretch of a line that nobody saw for so long, all in all."""
 
-    line_id: str
+    line: tuple[str, str]  # `kind` and `id` of it: a trail may be called `border`
     from_m: float
     to_m: float
     hours: float
@@ -29,8 +29,8 @@ class BlindHours:
     def __init__(self) -> None:
         """Begin with no time."""
         self.hours = 0.0  # accounted for
-        self._bins_s: dict[str, list[float]] = {}
-        self._lengths_m: dict[str, float] = {}
+        self._bins_s: dict[tuple[str, str], list[float]] = {}
+        self._lengths_m: dict[tuple[str, str], float] = {}
         self._devices_s: dict[str, float] = {}
 
     def add(self, lasted_s: float, covers: Iterable[Coverage], blind: Iterable[str]) -> None:
@@ -43,11 +43,9 @@ class BlindHours:
         """
         self.hours += lasted_s / _HOUR_S
         for cover in covers:
-            length_m = cover.line.length_m
-            bins_s = self._bins_s.setdefault(
-                cover.line.id, [0.0] * max(1, math.ceil(length_m / BIN_M))
-            )
-            self._lengths_m[cover.line.id] = length_m
+            line, length_m = (cover.line.kind, cover.line.id), cover.line.length_m
+            bins_s = self._bins_s.setdefault(line, [0.0] * max(1, math.ceil(length_m / BIN_M)))
+            self._lengths_m[line] = length_m
             for span in cover.unseen:
                 for number, share in _shares(span, length_m):
                     bins_s[number] += share * lasted_s
@@ -58,8 +56,8 @@ class BlindHours:
     def stretches(self, *, least_h: float = 0.0) -> list[BlindStretch]:
         """Return what was unseen for longer than that, by line and chainage; alike bins joined."""
         found = []
-        for line_id, bins_s in sorted(self._bins_s.items()):
-            length_m = self._lengths_m[line_id]
+        for line, bins_s in sorted(self._bins_s.items()):
+            length_m = self._lengths_m[line]
             alike: dict[float, list[Span]] = {}
             for number, lasted_s in enumerate(bins_s):
                 hours = round(lasted_s / _HOUR_S, 2)
@@ -67,11 +65,11 @@ class BlindHours:
                     span = number * BIN_M, min(length_m, (number + 1) * BIN_M)
                     alike.setdefault(hours, []).append(span)
             found += [
-                BlindStretch(line_id, from_m, to_m, hours)
+                BlindStretch(line, from_m, to_m, hours)
                 for hours, spans in alike.items()
                 for from_m, to_m in merged(spans)
             ]
-        return sorted(found, key=lambda one: (one.line_id, one.from_m))
+        return sorted(found, key=lambda one: (one.line, one.from_m))
 
     def devices(self) -> dict[str, float]:
         """Return how many hours each device saw nothing, by name."""

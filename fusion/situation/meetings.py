@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from edge.messages import AlertKind, Reason
 from fusion.local_frame import CovM2, Metres
 from fusion.situation.finding import Finding
-from fusion.situation.places import distance_m
 from fusion.situation.zones import LEFT
 from fusion.tracking.motion import Motion
 
@@ -115,12 +114,8 @@ def observe(
 def _trail(track: "Track", sector: "Sector") -> "Trail | None":
     """Return the nearest trail that people walk, if it is near."""
     within_m = sector.rules.rendezvous.trail_m + _error_m(track.cov_of(track.motion))
-    near = [
-        (away_m, one.id, one)
-        for one in sector.trails
-        if one.kind in _ON_FOOT and (away_m := distance_m(track.place, one.line)) <= within_m
-    ]
-    return min(near)[2] if near else None
+    near = (one.trail for one in sector.trail_search.within(track.place, within_m))
+    return next((trail for trail in near if trail.kind in _ON_FOOT), None)
 
 
 def _came_as_another(track: "Track", others: Sequence[tuple["Track", Motion]]) -> bool:

@@ -57,11 +57,10 @@ _WORDS: Final[dict[Language, dict[str, str]]] = {
 def place_of(sector: "Sector", at: Metres) -> Place:
     """Name a point of the sector."""
     place = Place()
-    if sector.trails:
-        away_m, _, trail = min((distance_m(at, one.line), one.id, one) for one in sector.trails)
-        if away_m <= sector.rules.place.trail_tolerance_m:
-            named = trail.name if trail.name != trail.id else None
-            place = replace(place, trail_id=trail.id, trail_name=named)
+    if near := sector.trail_search.within(at, sector.rules.place.trail_tolerance_m):
+        trail = near[0].trail
+        named = trail.name if trail.name != trail.id else None
+        place = replace(place, trail_id=trail.id, trail_name=named)
     if sector.markers:
         marker_m, _, marker = min((math.dist(at, one.at), one.id, one) for one in sector.markers)
         place = replace(

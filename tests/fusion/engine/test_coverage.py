@@ -147,7 +147,9 @@ def test_hours_add_up_by_stretch_and_device(walked, maker) -> None:
     assert hours.hours == pytest.approx(2.0)
     assert hours.devices() == {"cam-1": pytest.approx(1.0), "cam-2": pytest.approx(2.0)}
     found = [
-        (one.from_m, one.to_m, one.hours) for one in hours.stretches() if one.line_id == "straight"
+        (one.from_m, one.to_m, one.hours)
+        for one in hours.stretches()
+        if one.line == ("trail", "straight")
     ]
     assert found == [
         (0.0, 150.0, 2.0),
@@ -155,3 +157,15 @@ def test_hours_add_up_by_stretch_and_device(walked, maker) -> None:
         (250.0, pytest.approx(500.0, abs=0.1), 2.0),
     ]
     assert BIN_M == 50.0
+
+
+def test_a_trail_may_be_called_border(make, sector_maker) -> None:
+    """It was taken for the border line, which is shorter: an IndexError."""
+    trail = make.feature("LineString", sector_maker.line((0, -300), (0, 9000)), id="border")
+    sector = sector_maker.load(trails=make.collection(trail))
+    hours = BlindHours()
+    hours.add(3600.0, blind_stretches(sector, {}), [])
+    ends_m = {one.line: round(one.to_m) for one in hours.stretches()}
+    assert ends_m == {
+        ("border", "border"): round(sector.border.length_m), ("trail", "border"): 9300,
+    }  # fmt: skip
