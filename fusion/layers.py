@@ -28,17 +28,25 @@ _DENSE_DEG = 0.005  # about 500 m: a straight line in degrees bends by 2 mm agai
 class RefusedFeatureError(RefusedError):
     """A feature that is refused, and where it lies: `spot` is GeoJSON, for the map."""
 
-    def __init__(self, text: str, spot: dict[str, Any], feature: str | None) -> None:
+    def __init__(
+        self,
+        text: str,
+        spot: dict[str, Any],
+        feature: str | None,
+        among: FeatureCollection | None = None,
+    ) -> None:
         """Say what is wrong with it.
 
         Args:
             text: One sentence.
             spot: A GeoJSON geometry.
             feature: Its id, if it has one.
+            among: What the spot lies on: nobody finds a point on an empty map.
         """
         super().__init__(text)
         self.spot = spot
         self.feature = feature
+        self.among = among
 
 
 class Layer(NamedTuple):

@@ -165,7 +165,7 @@ def _check_border(layer: Layer, pieces: Sequence[BorderPiece], frame: LocalFrame
             f"at {lat:.6f}, {lon:.6f} ({layer.name_of(number)})"
         )
         spot = {"type": "Point", "coordinates": [round(lon, 7), round(lat, 7)]}
-        raise RefusedFeatureError(msg, spot, layer.name_of(number))
+        raise RefusedFeatureError(msg, spot, layer.name_of(number), layer.collection)
     ways = [piece.line if piece.home_on_left else piece.line[::-1] for piece in pieces]
     for (one, way), (other, next_way) in combinations(enumerate(ways), 2):
         for end in (0, -1):
@@ -176,7 +176,7 @@ def _check_border(layer: Layer, pieces: Sequence[BorderPiece], frame: LocalFrame
                 )
                 lat, lon = frame.to_wgs84(*way[end])
                 spot = {"type": "Point", "coordinates": [round(lon, 7), round(lat, 7)]}
-                raise RefusedFeatureError(msg, spot, layer.name_of(one))
+                raise RefusedFeatureError(msg, spot, layer.name_of(one), layer.collection)
 
 
 def _crossing_itself(pieces: Sequence[BorderPiece]) -> tuple[int, Metres]:

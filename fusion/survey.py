@@ -98,7 +98,8 @@ def refused(error: RefusedFeatureError) -> dict[str, Any]:
         "feature": error.feature,
     }  # fmt: skip
     feature = {"type": "Feature", "geometry": error.spot, "properties": properties}
-    return {"type": "FeatureCollection", "features": [feature]}
+    around = [] if error.among is None else error.among["features"]
+    return {"type": "FeatureCollection", "features": [feature, *around]}
 
 
 def _spot(sector: Sector, doubt: Doubt) -> dict[str, Any]:

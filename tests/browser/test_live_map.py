@@ -1,5 +1,6 @@
 """What the duty officer sees, in a real browser, with no address outside this machine."""
 
+import json
 import re
 from pathlib import Path
 
@@ -351,3 +352,27 @@ def test_a_drawn_file_opens_without_a_server(tmp_path: Path, open_page) -> None:
     page.locator("#count", has_text="1").wait_for()
     page.locator("#map").click()  # the only feature lies in the middle
     assert HOSTILE in page.locator(".leaflet-popup-content").inner_text()
+
+
+def test_what_is_wrong_with_a_sector_stands_beside_its_drawing(tmp_path: Path, open_page) -> None:
+    """`fusion check --geojson` says it; nobody is to hunt for it by clicking on every point."""
+    said = {"text": "zone a and zone b contradict", "severity": "error", "layer": "check"}
+    features = [
+        ("LineString", [[-12.4, 1.2], [-12.2, 1.2]], {"name": HOSTILE}),
+        ("Point", [-12.39, 1.21], said),
+    ]
+    source = tmp_path / "check.geojson"
+    drawn = [
+        {
+            "type": "Feature",
+            "geometry": {"type": kind, "coordinates": coordinates},
+            "properties": properties,
+        }
+        for kind, coordinates, properties in features
+    ]
+    source.write_text(json.dumps({"type": "FeatureCollection", "features": drawn}))
+    assert main(["maps", "draw", str(source)]) == 0
+    page = open_page((tmp_path / "check.html").as_uri()).page
+    assert HOSTILE in page.locator(".name").inner_text()
+    page.get_by_role("button", name="zone a and zone b contradict").click()
+    page.locator(".leaflet-popup-content", has_text="error").wait_for()

@@ -211,6 +211,8 @@ def test_a_border_that_crosses_itself_is_refused_with_the_place_on_a_map(
     assert "(bow)" in capsys.readouterr().err
     assert drawn["properties"]["kind"] == "refused"
     assert drawn["geometry"]["coordinates"] == pytest.approx(sector_maker.at(0, 85), abs=1e-6)
+    _, line = json.loads((tmp_path / "check.geojson").read_text())["features"]
+    assert line["properties"]["id"] == "bow"  # nobody finds a point on an empty map
 
 
 @pytest.mark.parametrize(
