@@ -18,6 +18,7 @@ from fusion.local_frame import Metres
 from fusion.notices import Notice, aged, became, begun, is_approach_of, notice_of, went_on
 from fusion.rulebook import CorroborationRule
 from fusion.sector import Sector
+from fusion.situation.approach import goes_on
 from fusion.situation.corroboration import Witnesses, lacking
 from fusion.situation.crossing import Crossing, Sight, counts, observe
 from fusion.situation.finding import Finding
@@ -363,6 +364,8 @@ class Core:
         if known is None:
             if finding.over or self._has_crossed(group, finding, at_s):
                 return
+            known = self._lost_on_the_way(track, finding)
+        if known is None:
             ordinal = sum(
                 one.kind is finding.kind
                 and one.subject == finding.subject
@@ -385,6 +388,22 @@ class Core:
         if finding.kind is AlertKind.WATCHLIST:
             return self.notices  # one vehicle, whatever tracks it had
         return self.notices.about({name for one in group for name in (one.id, *fellows_of(one))})
+
+    def _lost_on_the_way(self, track: Track, finding: Finding) -> Notice | None:
+        """Return the approach of a group that went out of sight and that somebody goes on with."""
+        if finding.kind is not AlertKind.APPROACH:
+            return None
+        tracker = self.tracker
+        for notice in sorted(self.notices, key=lambda one: (one.opened_s, one.id)):
+            if (
+                notice.kind is finding.kind
+                and notice.outbound is finding.outbound
+                and notice.ended_s is None
+            ):
+                known = (tracker.tracks.get(one) or tracker.gone.get(one) for one in notice.tracks)
+                if any(one is not None and goes_on(one, track) for one in known):
+                    return notice
+        return None
 
     def _has_crossed(self, group: Sequence[Track], finding: Finding, at_s: float) -> bool:
         """Tell whether an approach is that of a group whose first are over the line already."""

@@ -203,7 +203,9 @@ def went_on(
         lost_s=None,
     )
     if seen.outcome != CROSSED:
-        seen = replace(seen, ended_s=None, outcome="")  # or begins again: still the same
+        # Or it begins again: still the same. But who went back did, while others go on a little.
+        again = notice.ended_s is not None or track.id in notice.over
+        seen = replace(seen, ended_s=None, outcome="" if again else notice.outcome)
     if seen == notice:
         return notice
     return replace(seen, updated_s=at_s, lineages=lineages_with(notice.lineages, company))

@@ -38,6 +38,8 @@ _THIN_S: Final = 2.0
 _SURE: Final = 2.0  # sigmas from the line: the side is known
 _SIGMAS: Final = 3.0  # of the distance: less is no progress
 _STEP_M: Final = 3.0  # so much nearer is progress since the last
+_UNSEEN_MPS: Final = (0.4, 2.0)  # out of sight they came nearer at such a pace ...
+_FILE_M: Final = 45.0  # ... give or take the length of a group, as `groups.file_m`
 _HALF: Final = 0.5
 
 
@@ -120,6 +122,28 @@ def observe(
     if heading is None:
         return state, None
     return replace(state, nearest=mark, gained_s=at_s), _finding(heading, now, sector)
+
+
+def goes_on(known: "Track", track: "Track") -> bool:
+    """Tell whether somebody on the way to the line may be of the group of one who was seen before.
+
+    As far behind or ahead as a group is long; or out of sight they went on meanwhile, under a name
+    that nobody knows any more.
+
+    Args:
+        known: One of the group, as last seen.
+        track: Who is on the way to the line now.
+    """
+    before, now = known.stages.approach, track.stages.approach
+    for_s = track.seen_s - known.seen_s
+    if for_s < 0.0 or not (before.marks and now.marks) or before.outbound is not now.outbound:
+        return False
+    gained_m = _gained_m(before.marks[-1], now.marks[-1])
+    slowest_mps, fastest_mps = _UNSEEN_MPS
+    return (
+        slowest_mps * for_s - _FILE_M <= gained_m <= fastest_mps * for_s + _FILE_M
+        and math.dist(known.place, track.place) <= max(0.0, gained_m) + _FILE_M
+    )
 
 
 def _went_on(

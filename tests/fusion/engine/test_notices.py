@@ -60,3 +60,16 @@ def test_our_own_patrol_on_its_way_to_the_line_is_on_record_only(make, sector_ma
     assert outcome.alerts == []
     assert {one.reason for one in records} == {HeldBecause.OWN_FORCE}
     assert {one.kind for one in records} == {AlertKind.APPROACH, AlertKind.CROSSING}
+
+
+def test_a_group_that_was_out_of_view_for_long_is_told_of_once(make, sector_maker, run) -> None:
+    """Three and more get no names back: other tracks go on with the approach, and end it."""
+    way = [(0.0, -170.0), (125.0, -20.0), (160.0, -62.0)]
+    walk = [make.walker([(t, 10.0 + 2.5 * k, y - k) for t, y in way]) for k in range(4)]
+    eyes = [make.eye(fps=2.0, sees=lambda _x, y: not -120.0 < y < -70.0)]
+    sector = sector_maker.load(rules=RULES)
+    outcome = run(sector, make.world(walk, eyes=eyes, until_s=160).messages())
+    assert [one.kind for one in outcome.alerts] == [AlertKind.APPROACH]
+    (incident,) = outcome.incidents.values()
+    assert incident.state == "no_threat"
+    assert len(incident.track_ids) > 4
