@@ -64,7 +64,7 @@ class Canary:
     def begin(self, now_s: float, incidents: Sequence[Incident]) -> None:
         """Begin to count; among the incidents may be one of an earlier life that lasts."""
         self._due_s, self._well_s, self._well_at = now_s + EVERY_S, now_s, self._clock()
-        lasting = (one for one in incidents if one.devices == (CANARY,) and one.ended_at is UNSET)
+        lasting = (one for one in incidents if is_of_chain(one) and one.ended_at is UNSET)
         self._open = next(lasting, None)
 
     def fly(self, now_s: float) -> None:
@@ -167,6 +167,11 @@ class Canary:
             "track_ids": (),
             "devices": (CANARY,),
         }
+
+
+def is_of_chain(incident: Incident) -> bool:
+    """Tell whether an incident is that no canary came through."""
+    return incident.devices == (CANARY,)
 
 
 def ended(incident: Incident, at: UtcTime) -> Incident:

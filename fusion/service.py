@@ -19,7 +19,7 @@ from msgspec import UNSET
 
 from edge.messages import Incident, InvalidMessageError, PositionMessage, Topic, UtcTime, encode
 from fusion.announcer import Announcer, Door, Receipts
-from fusion.canary import Canary, ended
+from fusion.canary import Canary, ended, is_of_chain
 from fusion.engine import Engine
 from fusion.events import (
     AlertIssued,
@@ -126,7 +126,7 @@ class Service:
 
     def _serve(self) -> None:
         next_tick_s = next_status_s = time.monotonic()
-        self._canary.begin(next_tick_s, self._insist(self._open_incidents))
+        self._canary.begin(next_tick_s, self._insist(self._last_incidents))
         was_connected = False
         while not self._stop.is_set():
             wait_s = max(0.0, next_tick_s - time.monotonic())
@@ -187,7 +187,7 @@ class Service:
         self._events.append(IncidentChanged(incident))
         self._engine.remember([incident], [])
 
-    def _open_incidents(self) -> list[Incident]:
+    def _last_incidents(self) -> list[Incident]:
         return self._store.incidents(KEPT, sector=self._sector.id)
 
     def _keep_house(self) -> None:
@@ -321,11 +321,8 @@ class Service:
             _log.warning("the store was filled from another journal; this one is read whole")
             known = None
         begun = None if known is None else self._restore(known)
-        if begun is None and known is not None:
-            # Their work may be older than what is read of the journal.
-            incidents = self._store.incidents(KEPT, sector=self._sector.id)[::-1]
-            deeds = self._store.last_deeds(DEEDS_KEPT, sector=self._sector.id)
-            self._engine.remember(incidents, deeds)
+        if known is not None:
+            self._remember(whole=begun is None)
         tail_s = RECOVERY_HORIZONS * self._sector.rules.time.horizon_s
         since = last.after(-tail_s) if begun is None and known is not None else None
         _log.info("recovering from %s", "the journal" if begun is None else f"a snapshot, {begun}")
@@ -357,6 +354,20 @@ class Service:
             unsaved,
             time.monotonic() - began_s,
         )
+
+    def _remember(self, *, whole: bool) -> None:
+        """Take over from the store what the engine cannot have from elsewhere.
+
+        Without a snapshot that is people's `whole` work: it may be older than what is read of the
+        journal. That the chain broke is in no journal anyway, nor in a snapshot from before it.
+        """
+        incidents = self._last_incidents()[::-1]
+        if whole:
+            deeds = self._store.last_deeds(DEEDS_KEPT, sector=self._sector.id)
+            self._engine.remember(incidents, deeds)
+            return
+        for incident in filter(is_of_chain, incidents):
+            self._engine.remember([incident], self._store.deeds(incident.incident_id))
 
     def _restore(self, known: Position) -> Position | None:
         """Let the engine be what the newest fit snapshot holds; return its place in the journal.

@@ -121,15 +121,18 @@ class Workflow:
     def remember(self, incidents: Sequence[Incident], deeds: Sequence[Deed]) -> None:
         """Take over what another life has kept, where no snapshot of it is left.
 
+        What was done and is known already is not done again.
+
         Args:
             incidents: As people saw them last, oldest first.
             deeds: What was done about them, in order.
         """
         alerts = {incident.incident_id: incident.alert_ids[0] for incident in incidents}
         for deed in deeds:
-            self._keep(deed)
             alert_id = alerts.get(deed.incident_id)
-            if alert_id is not None and deed.result is Result.APPLIED:
+            is_new = not self.knows(deed.message_id)
+            self._keep(deed)
+            if is_new and alert_id is not None and deed.result is Result.APPLIED:
                 self._work[alert_id] = worked(self._work.get(alert_id, _UNTOUCHED), deed)
         for incident in incidents:
             alert_id = alerts[incident.incident_id]

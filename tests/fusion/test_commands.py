@@ -177,6 +177,33 @@ def test_work_goes_on_after_a_restart_however_long_ago_it_began(
     )
 
 
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_that_the_chain_broke_can_be_worked_on_after_a_restart(
+    live, walk, *, acknowledged
+) -> None:
+    """No message gives rise to that incident: the snapshot and the journal know nothing of it."""
+    life = live()
+    life.cross(walk)
+    life.snapshots.write(life.service._engine.snapshot(), life.journal.end)
+    life.service._canary.begin(0.0, [])
+    life.service._tend_canary(200.0)
+    life.save()
+    broken = next(one for one in life.store.incidents(9) if one.devices == ("canary",))
+    steps = [
+        command(broken.incident_id, Verb.ACKNOWLEDGE, 0, life.now),
+        command(broken.incident_id, Verb.ASSESS, 1, life.now),
+    ]
+    for step in steps[:acknowledged]:
+        life.take(step)
+    life.save()
+    life = live(life.now.after(60.0))
+    for step in steps:
+        life.take(step)
+    life.save()
+    assert life.store.incident(broken.incident_id).state == "assessing"
+    assert [one.result for one in life.store.deeds(broken.incident_id)] == [Result.APPLIED] * 2
+
+
 def test_what_became_overdue_is_told_by_the_store_and_by_a_replay_alike(
     live, walk, sector_file, tmp_path
 ) -> None:
