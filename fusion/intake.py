@@ -28,17 +28,6 @@ from fusion.local_frame import LocalFrame
 from fusion.rulebook import Rules
 from fusion.whereabouts import Spot, Whereabouts
 
-CODES: Final = {
-    "clock_ahead": "captured long after it was received, by a clock that nothing corrects",
-    "clock_contradicts": "captured long after it was sent",
-    "clock_unsettled": "sent after it was received; by how much its clock is off is open yet",
-    "elsewhere": "a position nowhere near the sector",
-    "flood": "more frames within one second than any device takes",
-    "jump": "a place that it cannot have reached since its last one",
-    "late": "captured before the horizon",
-    "malformed": "breaks the contract",
-    "sector": "of another sector",
-}
 SENDERS_KEPT: Final = 4096  # beyond, those not heard for longest are forgotten
 _SHED: Final = 512
 _COUNTED: Final = 1000  # senders; beyond, all others count together
@@ -65,7 +54,7 @@ class Refused(NamedTuple):
     """A message that cannot be true."""
 
     message: AnyFieldMessage
-    code: str  # one of `CODES`
+    code: str  # docs/sector.md says of each what it means
     text: str
 
 

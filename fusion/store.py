@@ -50,7 +50,6 @@ from fusion.tables import (
 )
 from fusion.waits import Waits, waits_of
 
-DEFAULT_URL: Final = "sqlite:///tuanbien.db"
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK: Final = 7_203_114  # any number that is ours
 _WAIT_S: Final = 5
@@ -191,12 +190,6 @@ class Store:
             .order_by(ALERT.c.issued_at, ALERT.c.alert_id)
         )
         return self._documents(_of(query, ALERT, sector), Alert)
-
-    def known_alert_ids(self, alert_ids: Sequence[str]) -> set[str]:
-        """Return those of these alerts that are kept."""
-        query = sa.select(ALERT.c.alert_id).where(ALERT.c.alert_id.in_(alert_ids))
-        with self._transaction() as connection:
-            return set(connection.execute(query).scalars())
 
     def incidents(self, limit: int, *, sector: str | None = None) -> list[Incident]:
         """Return the latest incidents as they stand, newest first; of one sector or of all."""

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from edge.messages import Place
 from fusion.local_frame import Metres
-from fusion.situation.border import Border, Side
+from fusion.situation.border import Side
 
 if TYPE_CHECKING:
     from fusion.sector import Sector
@@ -82,22 +82,6 @@ def place_of(sector: "Sector", at: Metres) -> Place:
 def in_words(place: Place, language: Language = "vi") -> str:
     """Say a place as one phrase: `mốc 234 + 320 m về phía Tây Bắc, đường mòn «Khe Lạnh», …`."""
     return ", ".join(_phrases(place, language))
-
-
-def at_chainage(border: Border, chainage_m: float) -> Metres:
-    """Return the point of the line so far along it as drawn, from its first vertex.
-
-    What lies before it or behind it is the first or last vertex.
-    """
-    left_m = chainage_m
-    for piece in border.pieces:
-        for a, b in pairwise(piece.line):
-            length_m = math.dist(a, b)
-            if left_m <= length_m:
-                share = max(0.0, left_m) / length_m
-                return Metres(a.x_m + share * (b.x_m - a.x_m), a.y_m + share * (b.y_m - a.y_m))
-            left_m -= length_m
-    return border.pieces[-1].line[-1]
 
 
 def _side(side: Side) -> Literal["home", "abroad"] | None:

@@ -147,7 +147,6 @@ def test_an_alert_is_new_only_once_however_often_it_is_saved(store) -> None:
     events = [AlertIssued(again), AlertIssued(alert(2)), AlertIssued(alert(2))]
     assert store.save(events, sector=HOME) == [alert(2)]
     assert store.alerts(9) == [alert(2), alert(1)]
-    assert store.known_alert_ids(["alert-1", "alert-2", "alert-3"]) == {"alert-1", "alert-2"}
 
 
 def test_an_alert_waits_to_be_published_until_the_broker_has_taken_it(store) -> None:

@@ -1,6 +1,7 @@
 """A place in the guards' words."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from edge.messages import Place, encode
 from fusion.local_frame import Metres
 from fusion.sector import Sector
 from fusion.situation.border import Border, BorderPiece
-from fusion.situation.places import at_chainage, in_words, place_of
+from fusion.situation.places import in_words, place_of
 
 KINKED = (Metres(0, 0), Metres(400, 0), Metres(700, 300), Metres(720, 900))
 PIECES = (
@@ -28,6 +29,19 @@ def named(make, sector_maker) -> Sector:
     )
     marker = make.feature("Point", sector_maker.at(0, 0), id="234/1")
     return sector_maker.load(trails=make.collection(trail), markers=make.collection(marker))
+
+
+def at_chainage(border: Border, chainage_m: float) -> Metres:
+    """The point so far along a line from its first vertex; before it or behind it, its end."""
+    left_m = chainage_m
+    for piece in border.pieces:
+        for a, b in pairwise(piece.line):
+            length_m = math.dist(a, b)
+            if left_m <= length_m:
+                share = max(0.0, left_m) / length_m
+                return Metres(a.x_m + share * (b.x_m - a.x_m), a.y_m + share * (b.y_m - a.y_m))
+            left_m -= length_m
+    return border.pieces[-1].line[-1]
 
 
 @given(share=st.floats(0.0, 1.0))
