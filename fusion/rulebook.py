@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge.messages import AlertKind, NotNegative, Positive, RefusedError, Severity
+from fusion.table_words import in_words
 from fusion.trodden import REACH_M
 
 _Confidence = Annotated[float, Meta(gt=0.5, lt=1.0)]
@@ -330,10 +331,11 @@ def read_rules(
     Raises:
         RefusedError: An unknown rule or key, or a value out of range.
     """
+    laid = _laid_over(tables, over or {})
     try:
-        return msgspec.convert(_laid_over(tables, over or {}), Rules)
+        return msgspec.convert(laid, Rules)
     except msgspec.ValidationError as error:
-        msg = f"{where}: [rules]: {error}"
+        msg = f"{where}: {in_words(str(error), laid, 'rules')}"
         raise RefusedError(msg) from error
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge.messages import Name, RefusedError
+from fusion.table_words import in_words
 
 _Side = Literal["left", "right"]
 _LineStatus = Literal["demarcated", "undemarcated", "river"]
@@ -86,10 +87,11 @@ def read_sector_file(path: Path) -> SectorFile:
     Raises:
         RefusedError: It cannot be read, is no TOML, or a field is wrong.
     """
+    tables = read_toml(path)
     try:
-        return msgspec.convert(read_toml(path), SectorFile)
+        return msgspec.convert(tables, SectorFile)
     except msgspec.ValidationError as error:
-        msg = f"{path}: {error}"
+        msg = f"{path}: {in_words(str(error), tables)}"
         raise RefusedError(msg) from error
 
 
