@@ -1,4 +1,4 @@
-"""`tuanbien fusion …`: serve, replay or record, check, coverage, tally, journal, schemas."""
+"""`tuanbien fusion …`: serve, replay, record, check, coverage, patrols, tally and more."""
 
 import argparse
 import gc
@@ -9,16 +9,18 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from edge.messages import RefusedError, UtcTime, encode, json_schemas
+from fusion.command_files import instant, read_lines, write_json
 from fusion.doubts import doubts
 from fusion.journal_check import check_journal
 from fusion.layers import RefusedFeatureError
+from fusion.patrols.cli import add_commands as add_patrol_commands
 from fusion.replay import replay
 from fusion.results import read_outcomes, read_run, write_lines
 from fusion.sector import load_sector
@@ -117,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
 
     _add_coverage(commands)
+    add_patrol_commands(commands)
 
     journal = commands.add_parser("journal", help="look after a journal")
     journal_commands = journal.add_subparsers(required=True, metavar="COMMAND")
@@ -128,9 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     tally.add_argument("sector", type=Path, metavar="SECTOR.toml")
     _add_store(tally)
     tally.add_argument(
-        "--since", type=_instant, metavar="TIME", help="default: 30 days before the end"
+        "--since", type=instant, metavar="TIME", help="default: 30 days before the end"
     )
-    tally.add_argument("--until", type=_instant, metavar="TIME", help="default: now")
+    tally.add_argument("--until", type=instant, metavar="TIME", help="default: now")
     tally.add_argument(
         "--simulated", action="store_true", help="count the incidents of exercises instead"
     )
@@ -146,7 +149,7 @@ def _add_coverage(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     coverage.add_argument("sector", type=Path, metavar="SECTOR.toml")
     coverage.add_argument("messages", type=Path, metavar="MESSAGES.jsonl")
     coverage.add_argument(
-        "--at", type=_instant, metavar="TIME", help="default: the end of the recording"
+        "--at", type=instant, metavar="TIME", help="default: the end of the recording"
     )
     coverage.add_argument("--geojson", type=Path, metavar="FILE", help="write it as GeoJSON too")
     coverage.set_defaults(run=_coverage)
@@ -192,13 +195,6 @@ def _positive(text: str) -> float:
             return number
     msg = f"{text!r} is not a number above 0"
     raise argparse.ArgumentTypeError(msg)
-
-
-def _instant(text: str) -> UtcTime:
-    try:
-        return UtcTime.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _keep_s(text: str) -> float | None:
@@ -257,7 +253,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     for sentence in sector.watchlist.refused:
         print(f"refused: {sentence}", file=sys.stderr)
     outcomes = None if arguments.outcomes is None else read_outcomes(arguments.outcomes)
-    summary = replay(sector, _lines(arguments.messages), arguments.out)
+    summary = replay(sector, read_lines(arguments.messages), arguments.out)
     if arguments.rules is not None:
         summary |= {"what_if": _what_if(arguments, outcomes)}
     print(json.dumps(summary))
@@ -268,7 +264,7 @@ def _what_if(arguments: argparse.Namespace, outcomes: dict[str, str] | None) -> 
     """Replay by the sector's own rules too; tell people what the others change of it."""
     sector = load_sector(arguments.sector, watchlist_file=arguments.watchlist)
     folder: Path = arguments.out / OWN_RULES
-    replay(sector, _lines(arguments.messages), folder)
+    replay(sector, read_lines(arguments.messages), folder)
     before, after = read_run(folder), read_run(arguments.out)
     changes = compare(before, after, sector.frame, outcomes)
     write_lines(changes, arguments.out / WHAT_IF)
@@ -276,21 +272,12 @@ def _what_if(arguments: argparse.Namespace, outcomes: dict[str, str] | None) -> 
     return counted(before, after, changes)
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            yield from file
-    except OSError as error:
-        msg = f"{path}: cannot be read ({error.strerror or error})"
-        raise RefusedError(msg) from error
-
-
 def _check(arguments: argparse.Namespace) -> int:
     try:
         sector = load_sector(arguments.sector, watchlist_file=arguments.watchlist)
     except RefusedFeatureError as error:
         if arguments.geojson is not None:
-            _write_json(arguments.geojson, refused(error))
+            write_json(arguments.geojson, refused(error))
         raise
     found = doubts(sector)
     for warning in sector.warnings:
@@ -303,30 +290,22 @@ def _check(arguments: argparse.Namespace) -> int:
         said["watchlist"] = {"file": str(arguments.watchlist)} | counts
     print(json.dumps(said, ensure_ascii=False, indent=2))
     if arguments.geojson is not None:
-        _write_json(arguments.geojson, drawn(sector, found))
+        write_json(arguments.geojson, drawn(sector, found))
     return 0
 
 
 def _coverage(arguments: argparse.Namespace) -> int:
     sector = load_sector(arguments.sector)
     at_s = math.inf if arguments.at is None else arguments.at.timestamp()
-    sight = sight_at(sector, _lines(arguments.messages), at_s)
+    sight = sight_at(sector, read_lines(arguments.messages), at_s)
     if sight.left_out:
         said = f"{len(sight.left_out)} lines left out, the first: {sight.left_out[0]}"
         print(said, file=sys.stderr)
     for line in told(sector, sight):
         print(json.dumps(line, ensure_ascii=False))
     if arguments.geojson is not None:
-        _write_json(arguments.geojson, drawn_sight(sector, sight))
+        write_json(arguments.geojson, drawn_sight(sector, sight))
     return 0
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(value, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        msg = f"{path}: cannot be written ({error.strerror or error})"
-        raise RefusedError(msg) from error
 
 
 def _verify(arguments: argparse.Namespace) -> int:

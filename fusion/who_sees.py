@@ -45,7 +45,7 @@ def sight_at(sector: Sector, lines: Iterable[bytes], at_s: float = math.inf) -> 
     covers = blind_stretches(sector, seeing)
     newest_s, counted_s = -math.inf, math.inf
     left_out: list[str] = []
-    for one, received_s in _admitted(sector, lines, left_out):
+    for one, received_s in admitted(sector, lines, left_out):
         if one.at_s is None or one.at_s <= at_s:
             watch.note(one.message, one.at_s, received_s)
         if one.at_s is not None:
@@ -68,7 +68,7 @@ def sight_at(sector: Sector, lines: Iterable[bytes], at_s: float = math.inf) -> 
     return Sight(newest_s, names, seeing, covers, faults, hours, tuple(left_out))
 
 
-def _admitted(
+def admitted(
     sector: Sector, lines: Iterable[bytes], left_out: list[str]
 ) -> Iterator[tuple[Admitted, float]]:
     """Yield what the engine would take in, and by the clock when; add why lines are none."""

@@ -83,8 +83,8 @@ def blind_stretches(sector: Sector, footprints: Mapping[str, Polygon]) -> tuple[
         seen = {name: _within(line, area) for name, area in sorted(areas.items())}
         seen = {name: spans for name, spans in seen.items() if spans}
         together = merged(span for spans in seen.values() for span in spans)
-        holes = _holes(together, line.length_m)
-        unseen = tuple(one for one in holes if one[1] - one[0] >= shortest_m)
+        gaps = holes(together, line.length_m)
+        unseen = tuple(one for one in gaps if one[1] - one[0] >= shortest_m)
         covers.append(Coverage(line, seen, unseen))
     return tuple(covers)
 
@@ -188,7 +188,7 @@ def _within(line: Line, area: shapely.Geometry) -> tuple[Span, ...]:
     return merged(spans)
 
 
-def _holes(spans: Sequence[Span], length_m: float) -> Iterator[Span]:
+def holes(spans: Sequence[Span], length_m: float) -> Iterator[Span]:
     """Yield what lies between spans in order, from 0 to the length."""
     at_m = 0.0
     for from_m, to_m in spans:
@@ -203,7 +203,7 @@ def _without(spans: Sequence[Span], others: Sequence[Span]) -> Iterator[Span]:
     """Yield what of some spans lies in none of the others; both in order."""
     for from_m, to_m in spans:
         inside = [(max(a, from_m), min(b, to_m)) for a, b in others if b > from_m and a < to_m]
-        for a, b in _holes([(a - from_m, b - from_m) for a, b in inside], to_m - from_m):
+        for a, b in holes([(a - from_m, b - from_m) for a, b in inside], to_m - from_m):
             yield from_m + a, from_m + b
 
 

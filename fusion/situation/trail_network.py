@@ -50,6 +50,7 @@ class Edge(NamedTuple):
     along_m: tuple[float, ...]  # of each vertex, from the first
     first: int  # node
     last: int
+    begins_m: float  # along the trail as drawn
     # What takes as long on flat ground, from the first vertex to each: onward, and the other way.
     flat_m: tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -179,6 +180,10 @@ class TrailNetwork:
             if self.nodes[one.node].kind == "border"
         )
         return min(over_m, default=None)
+
+    def leaving(self, node: int) -> tuple[Course, ...]:
+        """Return the courses that begin at a node."""
+        return self._leaving[node]
 
     def after(self, course: Course) -> tuple[Course, ...]:
         """Return the courses that one can go on along, without turning round."""
@@ -381,7 +386,9 @@ def _joined(
         if len(kept) > 1 and (first != last or along_m[-1] > 2.0 * join_m):
             trail = trails[piece.trail]
             costs_m = _flat_of(trail, piece.begins_m, along_m)
-            edges.append(Edge(trail.id, tuple(kept), along_m, first, last, costs_m))
+            edges.append(
+                Edge(trail.id, tuple(kept), along_m, first, last, piece.begins_m, costs_m)
+            )
     degree = [0] * len(places)
     for edge in edges:
         degree[edge.first] += 1

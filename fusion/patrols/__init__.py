@@ -1,0 +1,1 @@
+"""Our own patrols: what they walked, and where they can be first."""
