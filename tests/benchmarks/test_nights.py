@@ -5,15 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from tests.benchmarks.nights import negatives, night
 from tests.benchmarks.nights.__main__ import run
+from tests.benchmarks.nights.cameras import posted
 from tests.benchmarks.nights.ground import Ground, grown
+from tests.benchmarks.nights.matters import matters_of
 from tests.benchmarks.nights.night import Ingredients, Night
-from tests.benchmarks.nights.people import Cast
+from tests.benchmarks.nights.people import Cast, People
 from tests.benchmarks.nights.pictures import pictures
 from tests.benchmarks.nights.scoring import outcome, scored
-from tests.benchmarks.nights.truth import GroupTruth, Passage, Sight, Truth, passages
+from tests.benchmarks.nights.truth import GroupTruth, Matter, Passage, Sight, Truth, passages
+from tests.benchmarks.nights.visits import visitors, with_zone
 from tests.benchmarks.nights.ways import HZ, Ways
 from tests.benchmarks.scoreboard.devices import Bias, Eye, Sigma
 from tests.benchmarks.scoreboard.movers import Mover
@@ -176,6 +180,48 @@ def test_what_was_withdrawn_is_missed(tmp_path: Path) -> None:
     crossing = ("crossing", "group-00-0", 53.0, 2)
     figures = told(tmp_path, two_groups(), crossing, states={"group-00-0": "withdrawn"})
     assert (figures["recall"], figures["withdrawn"]) == (0.0, 1)
+
+
+def test_a_stay_that_was_told_and_one_that_was_not_are_told_apart(tmp_path: Path) -> None:
+    seen, unseen = (
+        Matter(kind, about, 20.0, 60.0, expected=True)
+        for kind, about in (("loitering", ("farmer-0",)), ("zone", ("group-00", "farmer-0")))
+    )
+    some = two_groups()
+    some = some._replace(truth=replace(some.truth, matters=(seen, unseen)))
+    figures = told(
+        tmp_path,
+        some,
+        ("loitering", "farmer-0", 50.0, 1),
+        ("loitering", "group-01-0", 50.0, 1),
+        ("zone", "group-00-1", 110.0, 1),
+        ("zone", "group-00-1", 121.0, 1),
+    )
+    assert (figures["loitering: told"], figures["loitering: false alerts"]) == (1.0, 1)
+    assert (figures["zone: told"], figures["zone: false alerts"]) == (1.0, 1)
+    assert (figures["rendezvous: to be told"], figures["rendezvous: told"]) == (0, None)
+
+
+def test_who_stays_meets_a_vehicle_or_enters_the_zone_asks_for_an_alert() -> None:
+    """In each of three nights; who walks through the zone is in it too, whoever it is."""
+    for seed in range(3):
+        chance = np.random.default_rng(seed)
+        ground = with_zone(chance, grown(chance, trails=4, woods=0, fields=0, gate=False))
+        visiting = tuple(visitors(chance, ground, 1_800.0))
+        eyes = tuple(posted(chance, ground, 8))
+        awake = {one.name: np.arange(0.0, 1_800.0, 0.5) for one in eyes}
+        assert ground.zone is not None
+        way = (ground.zone.x_m, ground.zone.y_m)
+        passing = straight((0, way[0] - 40, way[1]), (80, way[0] + 40, way[1]), name="walker-0-0")
+        found = list(matters_of(People((), (passing,), visiting), ground, Sight(eyes, awake)))
+        about = [(one.kind, one.about[0]) for one in found]
+        assert sorted(about) == [
+            ("loitering", "stayer"),
+            ("rendezvous", "meeting"),
+            ("zone", "intruder"),
+            ("zone", "walker-0-0"),
+        ]
+        assert sum(one.expected for one in found) >= 3
 
 
 def test_a_short_night_is_told_as_it_was(tmp_path: Path) -> None:

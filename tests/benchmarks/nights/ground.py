@@ -37,6 +37,7 @@ class Ground(NamedTuple):
     land: Land
     road: FloatArray  # (N, 2)
     gate_x_m: float | None  # of the crossing point
+    zone: Disc | None = None  # restricted
 
     def line_y_m(self, x_m: FloatArray | float) -> FloatArray:
         """Return where the line is at some x."""
@@ -121,6 +122,8 @@ def written(folder: Path, ground: Ground) -> Path:
     ]
     if (ring := _gate(ground)) is not None:
         zones.append(feature("Polygon", ring, id="gate", kind="crossing_point"))
+    if ground.zone is not None:
+        zones.append(feature("Polygon", _circle(ground.zone), id="closed", kind="restricted"))
     first_m, last_m = ground.border[0][0], ground.border[-1][0]
     x = np.arange(first_m + 100.0, last_m, _MARKERS_APART_M)
     markers = [

@@ -90,7 +90,7 @@ def lived(seed: int, *, until_s: float = DAY_S) -> Day:
     ingredients = Ingredients(
         _QUIET, trails=_TRAILS, woods=2, fields=2, cameras=2 * _TRAILS + _has_gate(seed),
         between=4,
-        drone=False, gate=_has_gate(seed), empty_clutter=0.005,
+        drone=False, gate=_has_gate(seed), visits=False, empty_clutter=0.005,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

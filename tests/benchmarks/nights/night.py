@@ -12,13 +12,16 @@ from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from tests.benchmarks.nights.cameras import flown, posted
 from tests.benchmarks.nights.ground import grown, written
+from tests.benchmarks.nights.matters import matters_of
 from tests.benchmarks.nights.people import Cast, about
 from tests.benchmarks.nights.pictures import pictures
 from tests.benchmarks.nights.truth import Sight as Sighted
 from tests.benchmarks.nights.truth import Truth, truth_of
+from tests.benchmarks.nights.visits import visitors, with_zone
 from tests.benchmarks.nights.ways import Ways
 from tests.benchmarks.scoreboard.delivery import Line, Links, Message, delivered, positions
 from tests.benchmarks.scoreboard.sector import FloatArray
@@ -44,6 +47,7 @@ class Ingredients(NamedTuple):
     between: int = 0  # and so many more for each trail, along the line
     drone: bool = True
     gate: bool = True
+    visits: bool = True  # one who stays, a meeting, a restricted zone and one who goes into it
     sight: Sight = Sight()
     links: Links = Links()
     empty_clutter: float | None = None  # see `pictures`
@@ -138,13 +142,16 @@ def _mark(ingredients: Ingredients, seed: int, until_s: float) -> str:
 
 def make(folder: Path, ingredients: Ingredients, *, seed: int, until_s: float) -> None:
     """Make a night. Land, cast, devices and links draw from streams of their own."""
-    streams = np.random.default_rng(seed).spawn(5)
-    on_ground, on_people, on_eyes, on_sight, on_links = streams
+    streams = np.random.default_rng(seed).spawn(6)
+    on_ground, on_people, on_eyes, on_sight, on_links, on_visits = streams
     ground = grown(
         on_ground, trails=ingredients.trails, woods=ingredients.woods,
         fields=ingredients.fields, gate=ingredients.gate,
     )  # fmt: skip
     people = about(on_people, ground, ingredients.cast, until_s)
+    if ingredients.visits:
+        ground = with_zone(on_visits, ground)
+        people = people._replace(visitors=tuple(visitors(on_visits, ground, until_s)))
     eyes = posted(on_eyes, ground, ingredients.cameras, between=ingredients.between)
     if ingredients.drone:
         eyes.append(flown(on_eyes, ground, until_s))
@@ -164,6 +171,7 @@ def make(folder: Path, ingredients: Ingredients, *, seed: int, until_s: float) -
         file.writelines(line.encoded() for line in lines)
     Ways.of(people.movers, until_s).write(folder / "ways.npz")
     truth = truth_of(people, ground, sighted, until_s)
+    truth = replace(truth, matters=tuple(matters_of(people, ground, sighted)))
     (folder / "truth.json").write_bytes(msgspec.json.encode(truth))
 
 

@@ -54,11 +54,13 @@ class People(NamedTuple):
 
     groups: tuple[Group, ...]
     others: tuple[Mover, ...]
+    visitors: tuple[Mover, ...] = ()  # who ask for alerts of other kinds
 
     @property
     def movers(self) -> list[Mover]:
         """Return everyone and everything that moves."""
-        return [mover for group in self.groups for mover in group.movers] + list(self.others)
+        groups = [mover for group in self.groups for mover in group.movers]
+        return [*groups, *self.others, *self.visitors]
 
 
 class _Plan(NamedTuple):

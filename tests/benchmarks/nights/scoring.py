@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from edge.messages import UtcTime
 from tests.benchmarks.nights.night import Night
-from tests.benchmarks.nights.truth import GroupTruth
+from tests.benchmarks.nights.truth import GroupTruth, Matter
 from tests.benchmarks.scoreboard.sector import FRAME
 from tests.benchmarks.scoreboard.sightings import BEGAN_AT
 
@@ -25,6 +25,8 @@ _SOON_S: Final = 90.0  # after the last of a group nobody is told of it any more
 _EARLY_S: Final = 5.0
 _ON_M: Final = 12.0  # a track so near to someone is on them
 _AROUND_S: Final = 30.0  # of an alert
+_OVER_S: Final = 60.0  # after it is over: of a vehicle that people got into
+_OTHER_KINDS: Final = ("loitering", "rendezvous", "zone")
 WATCHED_S: Final = 75.0  # who can be known of so long before the line can be warned of 60 s ahead
 
 
@@ -169,8 +171,10 @@ def scored(result: Outcome) -> tuple[dict[str, Any], list[str]]:
     figures = _crossing_figures(result, seen, right, false)
     more, more_words = _approach_figures(result, seen, groups)
     figures |= more
+    others, other_words = _other_figures(result)
+    figures |= others
     figures |= _rates(result, groups)
-    return figures, words + more_words
+    return figures, words + more_words + other_words
 
 
 def _crossing_figures(
@@ -270,6 +274,37 @@ def _approach_figures(
         "turned back: approach ended as no_threat": _share(sum(ended), len(ended)),
     }
     return figures, words
+
+
+def _other_figures(result: Outcome) -> tuple[dict[str, Any], list[str]]:
+    """Score the alerts about stays, zones and meetings; who is in a group has a share in its."""
+    figures: dict[str, Any] = {}
+    words = []
+    for kind in _OTHER_KINDS:
+        alerts = [one for one in result.alerts if one.kind == kind]
+        matters = [one for one in result.night.truth.matters if one.kind == kind]
+        wanted = [one for one in matters if one.expected]
+        told = [one for one in wanted if any(_is_about(alert, one) for alert in alerts)]
+        false = [one for one in alerts if not any(_is_about(one, other) for other in matters)]
+        figures |= {
+            f"{kind}: to be told": len(wanted),
+            f"{kind}: told": _share(len(told), len(wanted)),
+            f"{kind}: false alerts": len(false),
+        }
+        words += [
+            f"no {kind} alert: {one.about[0]}, {one.since_s:.0f} to {one.until_s:.0f} s"
+            for one in wanted
+            if one not in told
+        ]
+        words += [
+            f"false {kind} of {one.about} at {one.at_s:.1f} s: {traced(one)}" for one in false
+        ]
+    return figures, words
+
+
+def _is_about(alert: Told, matter: Matter) -> bool:
+    in_time = matter.since_s - _EARLY_S <= alert.at_s <= matter.until_s + _OVER_S
+    return in_time and alert.about in matter.about
 
 
 def _rates(result: Outcome, groups: Mapping[str, GroupTruth]) -> dict[str, Any]:

@@ -59,6 +59,16 @@ class GroupTruth(Struct, frozen=True):
         return 0.0 if self.known_s is None else self.first_s - self.known_s
 
 
+class Matter(Struct, frozen=True):
+    """Something short of a crossing that asks for an alert of its kind."""
+
+    kind: str  # loitering | rendezvous | zone
+    about: tuple[str, ...]  # any of these: movers, or a group
+    since_s: float
+    until_s: float
+    expected: bool  # devices saw enough of it
+
+
 class Truth(Struct, frozen=True):
     """Of a whole night."""
 
@@ -66,6 +76,7 @@ class Truth(Struct, frozen=True):
     groups: tuple[GroupTruth, ...]
     others: tuple[Passage, ...]  # travellers, animals and whoever else came over the line
     watched_m: float  # of the line, by cameras
+    matters: tuple[Matter, ...] = ()
 
 
 class Sight(Struct, frozen=True):
@@ -114,7 +125,7 @@ def _watched_m(ground: Ground, sight: Sight) -> float:
 
 def passages(mover: Mover, ground: Ground, sight: Sight) -> list[Passage]:
     """Return each time that someone came over the line."""
-    times_s, xy_m, home_m = _sampled(mover, ground)
+    times_s, xy_m, home_m = sampled(mover, ground)
     found = []
     for step in _turns(home_m):
         share = home_m[step] / (home_m[step] - home_m[step + 1])
@@ -152,7 +163,7 @@ def _group(group: Group, ground: Ground, sight: Sight) -> GroupTruth:
         (one for mover in group.movers for one in passages(mover, ground, sight)),
         key=lambda one: one.at_s,
     )
-    nearest_m = min(float(_sampled(mover, ground)[2].min()) for mover in group.movers)
+    nearest_m = min(float(sampled(mover, ground)[2].min()) for mover in group.movers)
     known_s = _known_s(group.movers, ground, sight, went[0].at_s if went else np.inf)
     return GroupTruth(group.name, group.traits, len(group.movers), tuple(went), known_s, nearest_m)
 
@@ -162,7 +173,7 @@ def _known_s(
 ) -> float | None:
     since_s = []
     for mover in movers:
-        times_s, xy_m, _ = _sampled(mover, ground)
+        times_s, xy_m, _ = sampled(mover, ground)
         seen = np.cumsum(sight.covers(ground, xy_m, times_s)) >= KNOWN_S * HZ
         if seen.any():
             since_s.append(float(times_s[int(np.argmax(seen))]))
@@ -170,7 +181,8 @@ def _known_s(
     return first_s if first_s < before_s else None
 
 
-def _sampled(mover: Mover, ground: Ground) -> tuple[FloatArray, FloatArray, FloatArray]:
+def sampled(mover: Mover, ground: Ground) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return times (N,), positions (N, 2) and distances to the line (N,) of somebody."""
     times_s = np.arange(np.ceil(mover.times_s[0] * HZ), mover.times_s[-1] * HZ) / HZ
     if not len(times_s):
         times_s = mover.times_s[:1]
