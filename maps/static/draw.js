@@ -38,8 +38,8 @@
     return made;
   };
   const nameOf = (feature) => {
-    const { name, id, text } = feature.properties ?? {};
-    return text === undefined ? shown(name ?? id ?? feature.id ?? "") : ""; // that is in the list
+    const { name, id, device, line, text } = feature.properties ?? {};
+    return text === undefined ? shown(name ?? id ?? device ?? line ?? feature.id ?? "") : ""; // that is in the list
   };
   const said = layer.features.filter((feature) => feature.properties?.text !== undefined);
   const radius = (feature) => (said.includes(feature) ? 9 : 5);
@@ -61,6 +61,11 @@
     },
   }).addTo(map);
   document.getElementById("count").textContent = `${layer.features.length}`;
+  for (const [kind, its] of kinds) {
+    const item = plain(kind);
+    item.style.borderColor = its;
+    document.getElementById("kinds").append(item);
+  }
 
   const list = document.getElementById("said");
   list.hidden = said.length === 0;
