@@ -236,7 +236,7 @@ class InterceptionRule(Rule, frozen=True, kw_only=True):
 
     enabled: bool = True
     pace_mps: Positive = 1.4  # of a unit, on flat ground (Tobler: 5.04 km/h)
-    margin_s: NotNegative = 60.0  # so long before them it must be there
+    margin_s: NotNegative = 30.0  # so long before them it must be there
     clear_m: Positive = 20.0  # from the line, or from the edge of its strip
     off_trail_m: NotNegative = 500.0  # across the open, at 0.6 of the pace
     max_age_s: Positive = 300.0  # an older fix says nothing

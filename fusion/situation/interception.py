@@ -25,6 +25,7 @@ from fusion.situation.border import Border
 from fusion.situation.own_ground import OwnGround, Reached, own_ground
 from fusion.situation.places import in_words, place_of
 from fusion.situation.prediction import SLOWEST_MPS, SPREAD, Eta, Way, effort_here, eta, ways
+from fusion.situation.slope import effort
 from fusion.situation.trail_network import Course, TrailNetwork
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from fusion.tracking.motion import Motion
     from fusion.tracking.track import Track
 
+_EASIEST: Final = effort(-0.05)
 _DIGITS: Final = 7  # of a degree
 
 
@@ -98,6 +100,9 @@ def meetings(
     for post in posts:
         if within_s <= 0.0 or post.age_s > rule.max_age_s:
             continue
+        nearest_m = min(math.dist(post.at, ground.places[station]) for station in spots)
+        if nearest_m > rule.pace_mps * within_s / _EASIEST:
+            continue  # not even straight and downhill
         reached = ground.reached(
             post.at, post.sigma_m,
             pace_mps=rule.pace_mps, off_trail_m=rule.off_trail_m, within_s=within_s,

@@ -34,34 +34,38 @@ class Reached(NamedTuple):
     before: int | None  # the station before it; None: straight from where they were
 
 
+class _Leg(NamedTuple):
+    """From one station to the next."""
+
+    there: int
+    length_m: float
+    flat_m: float  # what it takes on flat ground
+
+
 class OwnGround:
-    """The stations of one sector's trails. All answers are pure geometry."""
+    """The stations of one sector's trails. All answers are pure geometry; memos change none."""
 
     def __init__(self, network: TrailNetwork, border: Border) -> None:
-        """Set stations along every edge and join those with our own ground between."""
+        """Set stations along every edge; the legs between are looked at once somebody asks."""
         self._network, self._border = network, border
         self.places: list[Metres] = [node.at for node in network.nodes]
         self._along: list[tuple[tuple[int, float], ...]] = []
-        legs: list[tuple[int, int, float, float]] = []
+        self._beside: list[list[tuple[int, int, float, float]]] = [[] for _ in network.nodes]
+        self._legs: dict[int, tuple[_Leg, ...]] = {}
         for number, edge in enumerate(network.edges):
             parts = max(1, math.ceil(edge.length_m / EVERY_M))
             course = Course(number, onward=True)
-            along = [(edge.first, 0.0)]
-            for part in range(1, parts):
-                s_m = part / parts * edge.length_m
-                along.append((len(self.places), s_m))
-                self.places.append(network.point(course, s_m))
-            along.append((edge.last, edge.length_m))
-            self._along.append(tuple(along))
+            inner = [part / parts * edge.length_m for part in range(1, parts)]
+            first = len(self.places)
+            self.places += [network.point(course, s_m) for s_m in inner]
+            self._beside += [[] for _ in inner]
+            along = (
+                (edge.first, 0.0), *enumerate(inner, first), (edge.last, edge.length_m),
+            )  # fmt: skip
+            self._along.append(along)
             for (a, a_m), (b, b_m) in pairwise(along):
-                if self._is_ours(network, course, a_m, b_m):
-                    length_m = b_m - a_m
-                    legs.append((a, b, length_m, network.flat_m(course, a_m, b_m)))
-                    back = Course(number, onward=False)
-                    legs.append((b, a, length_m, network.flat_m(back, a_m, b_m)))
-        self._legs: list[list[tuple[int, float, float]]] = [[] for _ in self.places]
-        for a, b, length_m, flat_m in legs:
-            self._legs[a].append((b, length_m, flat_m))
+                self._beside[a].append((b, number, a_m, b_m))
+                self._beside[b].append((a, number, b_m, a_m))
 
     def along(self, course: Course) -> tuple[tuple[int, float], ...]:
         """Return the stations of an edge as a course comes by, and how far along it each is, m."""
@@ -122,8 +126,10 @@ class OwnGround:
             if before is None and not self._is_open(start, self.places[number], sigma_m):
                 continue
             found[number] = Reached(seconds, length_m, before)
-            for there, leg_m, flat_m in self._legs[number]:
-                step = (seconds + flat_m / pace_mps, there, length_m + leg_m, number)
+            for leg in self._legs_from(number):
+                step = (
+                    seconds + leg.flat_m / pace_mps, leg.there, length_m + leg.length_m, number,
+                )  # fmt: skip
                 heapq.heappush(ahead, step)
         return found
 
@@ -143,11 +149,24 @@ class OwnGround:
             left_m -= max(_LEAST_STEP_M, REACH_M / 2.0 if room_m is None else room_m)
         return True
 
-    def _is_ours(self, network: TrailNetwork, course: Course, from_m: float, to_m: float) -> bool:
+    def _legs_from(self, number: int) -> tuple[_Leg, ...]:
+        """Return the legs from a station that lie on our own side."""
+        known = self._legs.get(number)
+        if known is None:
+            network = self._network
+            known = self._legs[number] = tuple(
+                _Leg(there, abs(to_m - from_m), network.flat_m(course, from_m, to_m))
+                for there, edge, from_m, to_m in self._beside[number]
+                for course in (Course(edge, onward=to_m > from_m),)
+                if self._is_ours(edge, min(from_m, to_m), max(from_m, to_m))
+            )
+        return known
+
+    def _is_ours(self, edge: int, from_m: float, to_m: float) -> bool:
         """Tell whether a stretch of an edge lies on our own side, or far from the line."""
-        s_m = from_m
+        course, s_m = Course(edge, onward=True), from_m
         while True:
-            room_m = self.room_m(network.point(course, s_m))
+            room_m = self.room_m(self._network.point(course, s_m))
             if room_m is not None and room_m <= 0.0:
                 return False
             if s_m >= to_m:

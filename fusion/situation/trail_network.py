@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 REACH_M: Final = 60.0  # nobody farther from a trail is on it
 _CELL_M: Final = 64.0
+_FIELD_M: Final = 256.0  # legs are kept by field: to look through all for a cell takes too long
 _MAX_CELLS: Final = 50_000
 _MOST_EXITS: Final = 12  # of one course, the nearest ones
 _FARTHEST_M: Final = 10_000.0
@@ -114,6 +115,10 @@ class TrailNetwork:
         self._legs = tuple(
             leg for number, edge in enumerate(self.edges) for leg in _legs(number, edge)
         )
+        self._fields: dict[tuple[int, int], list[int]] = {}
+        for place, leg in enumerate(self._legs):
+            for field in _fields_of(leg):
+                self._fields.setdefault(field, []).append(place)
         self._near: dict[tuple[int, int], tuple[_Leg, ...]] = {}
         self._exits: dict[Course, tuple[Exit, ...]] = {}
 
@@ -240,9 +245,14 @@ class TrailNetwork:
         """Find every leg of an edge that may be near enough to some point of a cell."""
         x_m, y_m = (cell[0] + 0.5) * _CELL_M, (cell[1] + 0.5) * _CELL_M
         reach_m = REACH_M + _CELL_M * math.sqrt(0.5)
+        places = {
+            place
+            for field in _fields(x_m - reach_m, y_m - reach_m, x_m + reach_m, y_m + reach_m)
+            for place in self._fields.get(field, ())
+        }
         found = tuple(
             leg
-            for leg in self._legs
+            for leg in map(self._legs.__getitem__, sorted(places))
             for s_m in (min(leg.length_m, max(0.0, _along_m(leg, x_m, y_m))),)
             if _foot(leg, s_m, x_m, y_m).away_m <= reach_m
         )
@@ -257,6 +267,20 @@ def _legs(number: int, edge: Edge) -> Iterator[_Leg]:
         length_m = to_m - at_m
         u_x, u_y = (b.x_m - a.x_m) / length_m, (b.y_m - a.y_m) / length_m
         yield _Leg(number, a.x_m, a.y_m, u_x, u_y, length_m, at_m)
+
+
+def _fields_of(leg: _Leg) -> Iterator[tuple[int, int]]:
+    """Yield the fields that the box round a leg touches."""
+    x_m, y_m = leg.x_m + leg.length_m * leg.u_x, leg.y_m + leg.length_m * leg.u_y
+    yield from _fields(min(leg.x_m, x_m), min(leg.y_m, y_m), max(leg.x_m, x_m), max(leg.y_m, y_m))
+
+
+def _fields(
+    west_m: float, south_m: float, east_m: float, north_m: float
+) -> Iterator[tuple[int, int]]:
+    columns = range(math.floor(west_m / _FIELD_M), math.floor(east_m / _FIELD_M) + 1)
+    rows = range(math.floor(south_m / _FIELD_M), math.floor(north_m / _FIELD_M) + 1)
+    yield from itertools.product(columns, rows)
 
 
 def _along_m(leg: _Leg, x_m: float, y_m: float) -> float:
