@@ -182,13 +182,15 @@ class Workflow:
         if work is None:
             return seen
         taken_on = work.state is not None
+        # Whoever only noted something has not ended what ended by itself.
+        ended = not taken_on and seen.acted_by == SYSTEM
         withdrawn = taken_on and incident.state == State.WITHDRAWN
         return replace(
             seen,
             state=work.state.value if work.state is not None else seen.state,
             version=work.version,
-            acted_by=work.actor,
-            acted_at=UNSET if work.at is None else work.at,
+            acted_by=seen.acted_by if ended else work.actor,
+            acted_at=seen.acted_at if ended else (work.at or UNSET),
             assigned_to=work.assigned_to or UNSET,
             outcome=work.outcome or (UNSET if taken_on else seen.outcome),
             cause=work.cause or UNSET,

@@ -395,6 +395,20 @@ def test_an_approach_that_turned_back_was_ended_by_the_system_until_somebody_reo
     assert post.seen["inc-a"].outcome is UNSET
 
 
+@pytest.mark.parametrize("first", ["note", "end"])
+def test_who_only_noted_something_ended_nothing(post, first) -> None:
+    """The tally took it for their word that it was a true alarm which turned back."""
+    post.told("a", kind=AlertKind.APPROACH)
+    if first == "note":
+        post.do("note")
+    post.told("a", kind=AlertKind.APPROACH, state="no_threat", ended_at=NOON.after(60.0))
+    if first == "end":
+        post.do("note")
+    seen = post.seen["inc-a"]
+    assert (seen.state, seen.outcome, seen.version) == ("no_threat", Outcome.QUAY_LAI, 1)
+    assert (seen.acted_by, seen.acted_at) == ("system", NOON.after(60.0))
+
+
 # -- too long --------------------------------------------------------------------------------
 
 
