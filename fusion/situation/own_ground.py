@@ -21,6 +21,7 @@ from fusion.situation.trail_network import Course, TrailNetwork
 
 EVERY_M: Final = 25.0
 _SIGMAS: Final = 2.0  # of the line: nearer to it nobody says on which side
+_NO_MORE: Final = 1e-6  # the last digit of a length sets no station more
 _LEAST_STEP_M: Final = 1.0
 _ON_TRAIL_M: Final = 20.0
 _OFF_TRAIL: Final = 0.6  # of the pace (DOMAIN.md 5.5)
@@ -53,7 +54,7 @@ class OwnGround:
         self._beside: list[list[tuple[int, int, float, float]]] = [[] for _ in network.nodes]
         self._legs: dict[int, tuple[_Leg, ...]] = {}
         for number, edge in enumerate(network.edges):
-            parts = max(1, math.ceil(edge.length_m / EVERY_M))
+            parts = max(1, math.ceil(edge.length_m / EVERY_M - _NO_MORE))
             course = Course(number, onward=True)
             inner = [part / parts * edge.length_m for part in range(1, parts)]
             first = len(self.places)
@@ -109,7 +110,8 @@ class OwnGround:
         on_m = max(_ON_TRAIL_M, 2.0 * sigma_m)
         feet = self._network.feet(*start, on_m)
         if feet:
-            off_trail_m = min(off_trail_m, EVERY_M + min(foot.away_m for foot in feet))
+            # Of the two stations beside them, one may not be ours.
+            off_trail_m = min(off_trail_m, 2.0 * EVERY_M + min(foot.away_m for foot in feet))
         ahead: list[tuple[float, int, float, int | None]] = []
         for number, place in enumerate(self.places):
             away_m = math.dist(start, place)

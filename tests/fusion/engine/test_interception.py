@@ -123,7 +123,7 @@ def test_every_point_of_a_tree_by_brute_force_says_the_same(unit, y) -> None:
     nearest_m = min(away for _, away in entries)
     if 17.0 < nearest_m < 23.0:
         return  # on the trail or beside it: 5 m are too coarse to tell
-    reach_m = RULE.off_trail_m if nearest_m > 20.0 else 25.0 + nearest_m
+    reach_m = RULE.off_trail_m if nearest_m > 20.0 else 50.0 + nearest_m
     entries = [(p, away / 0.84) for p, away in entries if away <= reach_m]
     slack_s = []
     for north in range(math.ceil(y), -22, 5):
