@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -30,6 +30,7 @@ from maps.step_api import router as step_router
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
 _STATIC: Final = Path(__file__).parent / "static"
 _VERSION: Final = "1"
+_MOST_BYTES: Final = 65_536  # of a body: no step is half as long
 
 
 def create_app(*, sector: Sector, feed: Feed) -> FastAPI:
@@ -60,6 +61,7 @@ def create_app(*, sector: Sector, feed: Feed) -> FastAPI:
     _add_refusals(app)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES, www_redirect=False)
     return app
@@ -114,6 +116,28 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schema.setdefault("components", {}).setdefault("schemas", {}).update(wire_schemas())
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+class BodyLimit:
+    """Reads no more of a body than a step has: another site's page may send what it likes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap an application."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; a body that is too long is refused where it is read."""
+        taken = 0
+
+        async def receive_some() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > _MOST_BYTES:
+                raise HTTPException(413, f"the body is longer than {_MOST_BYTES} bytes")
+            return message
+
+        await self._app(scope, receive_some, send)
 
 
 class SecurityHeaders:

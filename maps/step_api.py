@@ -68,6 +68,7 @@ def _described() -> dict[int | str, dict[str, Any]]:
     whys = {
         404: "There is no such incident.",
         409: "Somebody else was first, or no such step leads on from its state.",
+        413: "The body is longer than any step.",
         415: "The body is not JSON.",
         503: "Fusion did not answer.",
     }

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -161,6 +161,21 @@ def test_another_sites_page_cannot_take_a_step(ask, fusion, kind) -> None:
     path = f"incidents/{fusion.incident_id}/acknowledge"
     assert ask("POST", path, content=content, headers=headers).status_code in {415, 422}
     assert fusion.deeds(fusion.incident_id) == []
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_a_body_longer_than_any_step_is_not_read_to_its_end(ask, fusion, kind) -> None:
+    read = []
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            read.append(1)
+            yield b" " * 4096
+
+    path = f"incidents/{fusion.incident_id}/acknowledge"
+    answer = ask("POST", path, content=endless(), headers={"content-type": kind})
+    assert (answer.status_code, len(read)) == (413, 17)
+    assert answer.json()["detail"] == "the body is longer than 65536 bytes"
 
 
 def test_without_a_broker_nothing_is_done_and_that_is_said(ask, feed, fusion) -> None:
