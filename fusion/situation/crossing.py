@@ -197,9 +197,10 @@ def _remember(watch: Watch, now: Evidence, at: Metres, rule: CrossingRule) -> Wa
     if not window or now.at_s - window[-1].at_s >= _THIN_S:
         looks += 1
         oldest_s = now.at_s - rule.memory_s
-        if window and window[0].at_s < oldest_s:
-            window = tuple(seen for seen in window if seen.at_s >= oldest_s)
-        window = (*window, now)
+        old = 0  # one or two, at a steady pace
+        while old < len(window) and window[old].at_s < oldest_s:
+            old += 1
+        window = (*window[old:], now)
     return replace(
         watch, last=at, last_m=now.distance_m, last_s=now.at_s, over=over, over_s=over_s,
         unseen_s=unseen_s, window=window, looks=looks,
