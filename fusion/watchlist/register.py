@@ -185,6 +185,9 @@ def read_watchlist(path: Path) -> Watchlist:
 
 def _check_columns(path: Path, names: Sequence[str]) -> None:
     missing = [name for name in COLUMNS if name not in names]
+    if missing and len(names) == 1 and ";" in names[0]:
+        msg = f"{path}: line 1: its columns are divided by semicolons; a watchlist has commas"
+        raise RefusedError(msg)
     if missing:
         msg = f"{path}: line 1: column {missing[0]!r} is missing"
         raise RefusedError(msg)

@@ -114,6 +114,7 @@ def test_other_columns_are_refused_with_the_file(listed, columns, named) -> None
         (b"\xff\xfe", "not UTF-8"),
         (b'entry_id,"cat\negory', "is not CSV|missing"),
         (b"", "missing"),
+        (b"entry_id;category;plate\nW-1;wanted;29A12345\n", "divided by semicolons"),
     ],
 )
 def test_what_is_no_table_is_refused(tmp_path, content, why) -> None:

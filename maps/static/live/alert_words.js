@@ -40,7 +40,9 @@ export function placesOf(about, ground) {
 }
 
 export function reasonsOf(about, ground) {
-  return about.reasons.map((reason) => reasonText(reason, about, ground));
+  const counted = about.reasons.some(({ code }) => code.startsWith("group_of_")); // and more
+  return about.reasons.filter(({ code }) => code !== "group" || !counted)
+    .map((reason) => reasonText(reason, about, ground));
 }
 
 // Known codes in the page's language, others in fusion's own words.
