@@ -53,6 +53,7 @@ _BUILT_FROM: Final[dict[str, tuple[str, ...]]] = {
     "fusion.core.Core": ("_sector", "_trodden"),
     "fusion.course.Course": ("core",),
     "fusion.course.Stretch": ("at_s", "_core"),
+    "fusion.docket.Docket": (),
     "fusion.engine.Engine": ("_sector",),
     "fusion.telling.Telling": ("_sector",),
     "fusion.tracking.merging.Overlaps": (),

@@ -7,14 +7,14 @@ import math
 from typing import Final, NamedTuple
 
 # Nodes and weights of Gauss and Legendre on (0, 1), ten of them: five, and their mirror.
-_GAUSS: Final = (
+_GAUSS: Final[tuple[tuple[float, float], ...]] = (
     (0.0130467357414141, 0.0333356721543441),
     (0.0674683166555077, 0.0747256745752903),
     (0.1602952158504878, 0.1095431812579910),
     (0.2833023029353764, 0.1346333596549982),
     (0.4255628305091844, 0.1477621123573764),
 )
-_NODES: Final = (*_GAUSS, *((1.0 - node, weight) for node, weight in _GAUSS))
+_NODES: Final[tuple[tuple[float, float], ...]] = (*_GAUSS, *((1.0 - node, weight) for node, weight in _GAUSS))
 _FAR: Final = 30.0  # sigmas: nothing of a Gaussian lies beyond
 _STEEP: Final = 500.0  # exponents above it would overflow soon
 
