@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from fusion.local_frame import Metres
 
@@ -41,31 +40,6 @@ class Watch(Struct, frozen=True):
     over_s: float = 0.0  # ... and when ...
     unseen_s: float = 0.0  # ... and how long nobody looked just then
     count: int = 0  # crossings so far
-
-
-def resumed(watch: Watch, old: Watch) -> Watch:
-    """Return the watch of a track that turned out to go on with an older one.
-
-    The side on which that was surely seen stands: if this one is on the other side, it came over
-    the line while nobody looked, and the next look says so.
-
-    Args:
-        watch: Of the new track.
-        old: Of the one that was out of view.
-    """
-    went_on = replace(watch, count=old.count)
-    if old.home is None or old.last is None or watch.last is None or not watch.window:
-        return went_on
-    went_on = replace(
-        went_on, home=old.home, surest=old.surest, looks=old.looks + watch.looks,
-        support=0, support_s=None,
-    )  # fmt: skip
-    began = watch.window[0]
-    if (old.last_m >= 0.0) == (began.distance_m >= 0.0):
-        return went_on
-    share = old.last_m / (old.last_m - watch.last_m) if old.last_m * watch.last_m < 0.0 else 1.0
-    over, over_s = passed(old.last, old.last_s, watch.last, watch.last_s, share)
-    return replace(went_on, over=over, over_s=over_s, unseen_s=began.at_s - old.last_s)
 
 
 def passed(

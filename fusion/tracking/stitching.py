@@ -14,8 +14,9 @@ and e = exp(-t/m):
 
 A name is given where this is much likelier than someone new at that very place, and where no one
 else may claim it. Of two who went together, who led leads again; of more, one who was missed would
-shift the names of all behind, so they get none. A name is all that is passed on, and the votes of
-the class: neither evidence of a crossing nor a patrol's company is, nor a place in a case.
+shift the names of all behind, so they get none. A name is all that is passed on, with the votes of
+the class and which device saw how much under it: neither evidence of a crossing nor a patrol's
+company is, nor a place in a case.
 """
 
 import math

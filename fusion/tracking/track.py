@@ -134,7 +134,8 @@ def sightings_with(
     track: Track | None, look: Look, fix: Fix, raw: Sighted | None
 ) -> tuple[Sighting, ...]:
     """Return a track's recent sightings after one more; `raw` is the fix as measured."""
-    first_s, detections, others = look.at_s, 1, []
+    first_s, detections = look.at_s, 1
+    others: list[Sighting] = []
     for sighting in () if track is None else track.sightings:
         if sighting.device == look.device:
             first_s, detections = sighting.first_s, sighting.detections + 1
@@ -149,12 +150,11 @@ def sightings_with(
 
 def earlier_with(track: Track, look: Look) -> Lineage:
     """Return what was seen of a track by devices that are none of its own after one more look."""
-    gone = [
-        sighting
-        for sighting in track.sightings
-        if sighting.device != look.device and look.at_s - sighting.at_s > RECENT_S
-    ]
-    return joined(track.earlier, tuple(map(_share, gone))) if gone else track.earlier
+    gone: Lineage = ()
+    for sighting in track.sightings:  # asked at every look
+        if sighting.device != look.device and look.at_s - sighting.at_s > RECENT_S:
+            gone = (*gone, _share(sighting))
+    return joined(track.earlier, gone) if gone else track.earlier
 
 
 def sightings_of_both(track: Track, other: Track) -> tuple[tuple[Sighting, ...], Lineage]:

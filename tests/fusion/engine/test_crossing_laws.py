@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 from pyproj import Geod
 
 from fusion.local_frame import LocalFrame, Metres
 from fusion.rulebook import CrossingRule
 from fusion.situation.border import Border, BorderPiece
 from fusion.situation.crossing import Crossing, Sight, counts, observe, same_after
-from fusion.situation.watch import Watch, resumed
+from fusion.situation.watch import Watch
 
 RULE = CrossingRule()
 Path = Callable[[float], tuple[float, float]]
@@ -225,36 +224,3 @@ def test_the_longer_nobody_looked_the_less_sure_it_is_the_same_one() -> None:
     assert sure == sorted(sure, reverse=True)
     assert sure[2] > 0.99
     assert 0.6 < sure[4] < 0.9
-
-
-def test_whoever_comes_back_under_the_old_name_beyond_the_line_crossed_in_between() -> None:
-    out = straight((0.0, -60.0), (0.0, 60.0), 100.0)
-    seen = looks(out, until_s=100.0)
-    old, _ = said(line(), [one for one in seen if one[0] <= 35.0])
-    new, before = said(line(), [one for one in seen if 75.0 <= one[0] <= 77.0], device="cam-2")
-    assert before == []
-    later = [one for one in seen if one[0] > 77.0]
-    assert said(line(), later, watch=new, device="cam-2")[1] == []
-    (crossing,) = said(line(), later, watch=resumed(new, old), device="cam-2")[1]
-    assert crossing.outbound
-    assert crossing.inferred_s == pytest.approx(40.0)
-    assert 35.0 < crossing.over_s < 75.0
-    assert crossing.over.y_m == pytest.approx(0.0, abs=0.1)
-    assert 0.8 < crossing.probability < 0.99
-
-
-def test_whoever_comes_back_on_the_same_side_has_not_crossed() -> None:
-    out = straight((0.0, -60.0), (0.0, -20.0), 40.0)
-    old, _ = said(line(), looks(out, until_s=35.0))
-    new, _ = said(line(), [(t + 60.0, at) for t, at in looks(out, until_s=3.0)])
-    back, told = said(
-        line(), [(t + 64.0, at) for t, at in looks(out, until_s=30.0)], watch=resumed(new, old)
-    )
-    assert told == []
-    assert back.home is True
-
-
-def test_a_name_alone_is_no_evidence() -> None:
-    """Nothing was known of the side that the old one was on."""
-    new, _ = said(line(), looks(straight((0.0, 5.0), (0.0, 9.0), 3.0), until_s=3.0))
-    assert resumed(new, Watch(count=2)) == replace(new, count=2)
