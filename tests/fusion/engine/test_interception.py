@@ -62,10 +62,12 @@ class World:
         routes = ways(footing, motion, self.network)
         return Walkers(routes, motion, 2.0, pace, 0.1, outbound=north)
 
-    def meetings(self, walkers: Walkers, *units: tuple[float, float], **post: float) -> tuple:
+    def meetings(
+        self, walkers: Walkers, *units: tuple[float, float], rule=RULE, **post: float
+    ) -> tuple:
         post = {"sigma_m": 5.0, "age_s": 5.0} | post
         posts = [Post(f"unit-{n}", self.at(*one), **post) for n, one in enumerate(units)]
-        return meetings(walkers, posts, self.network, self.border, RULE)
+        return meetings(walkers, posts, self.network, self.border, rule)
 
 
 TREES = World()
@@ -177,6 +179,14 @@ def test_no_point_lies_in_an_unresolved_strip(half_m, y) -> None:
     world = World(status="undemarcated", half_m=half_m)
     for one in world.meetings(world.walkers(y), (100.0, JOINT_Y), (60.0, -800.0)):
         assert one.at.y_m <= -(half_m + RULE.clear_m)
+
+
+@given(clear_m=st.floats(0.0, 240.0), y=st.floats(-400.0, -250.0))
+def test_no_point_is_nearer_to_the_line_than_the_rule_says(clear_m, y) -> None:
+    rule = InterceptionRule(clear_m=clear_m)
+    found = TREES.meetings(TREES.walkers(y), (10.0, -40.0), (5.0, -100.0), rule=rule)
+    assert all(one.at.y_m <= -(clear_m + 2.0) for one in found)
+    assert found or clear_m > 30.0
 
 
 def test_whoever_comes_from_abroad_is_met_at_home() -> None:

@@ -94,6 +94,20 @@ def test_of_two_trails_40_m_apart_the_right_one_is_walked_at_15_m() -> None:
     assert right / (right + wrong) >= 0.95
 
 
+def test_nobody_hops_between_two_trails_that_meet_only_at_their_ends() -> None:
+    ladder = net(
+        ((0.0, -1200.0), (0.0, -600.0)),
+        ((0.0, -1200.0), (40.0, -1150.0), (40.0, -650.0), (0.0, -600.0)),
+    )
+    right = wrong = 0.0
+    for seed in range(20):
+        its = fixes([along_t0(24.0 * n) for n in range(25)], seed, 20.0 * 1.51)
+        stretches = list(walked(its, ladder))
+        right += length_m(spans(stretches, "t0"))
+        wrong += length_m(spans(stretches, "t1"))
+    assert right / (right + wrong) >= 0.95
+
+
 @given(x=st.floats(150.0, 400.0), seed=st.integers(0, 10**6))
 def test_who_walks_off_the_trails_walked_none(x, seed) -> None:
     its = fixes([(x, -1200.0 + 24.0 * n) for n in range(20)], seed, 10.0)
