@@ -87,7 +87,9 @@ class Feature(NamedTuple):
         kind, coordinates = (
             ("MultiLineString", lines) if len(lines[0]) > 1 else ("MultiPoint", lines[0])
         )
-        msg = f"{self.where}: {what}"
+        # A number finds it in the file, its id on the map.
+        named = f" ({self.id})" if self.id is not None and self.id not in what else ""
+        msg = f"{self.where}: {what}{named}"
         raise RefusedFeatureError(msg, {"type": kind, "coordinates": coordinates}, self.id)
 
     def text(self, key: str) -> str | None:
@@ -226,7 +228,8 @@ def _feature(where: str, raw: object, geometry: str) -> Feature:
     shape = raw.get("geometry")
     kind = shape.get("type") if isinstance(shape, dict) else None
     if not isinstance(shape, dict) or kind != geometry:
-        msg = f"{where}: geometry is a {kind}, it must be a {geometry}"
+        found = "missing" if kind is None else f"a {kind}"
+        msg = f"{where}: geometry is {found}, it must be a {geometry}"
         raise RefusedError(msg)
     properties = raw.get("properties")
     if properties is None:

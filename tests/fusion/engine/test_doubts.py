@@ -240,6 +240,17 @@ def test_a_feature_that_is_refused_is_on_the_map(make, sector_maker, capsys, tmp
     assert drawn["geometry"]["type"] == "MultiLineString"
 
 
+def test_a_refused_feature_is_told_by_its_number_and_its_id(
+    make, sector_maker, capsys, tmp_path
+) -> None:
+    drawn = zone(make, sector_maker, "kho", "storehouse")
+    status, _ = checked(sector_maker, tmp_path, zones=make.collection(drawn))
+    assert status == 1
+    said = capsys.readouterr().err.strip()
+    assert "zones.geojson: feature 0: kind 'storehouse' is unknown" in said
+    assert said.endswith("(kho)")
+
+
 def test_what_has_no_place_is_refused_all_the_same(sector_maker, tmp_path) -> None:
     path = sector_maker.write(trails={"type": "FeatureCollection", "features": [{}]})
     with pytest.raises(RefusedError):
