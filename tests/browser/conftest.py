@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import paho.mqtt.client
 import pytest
+from msgspec.structs import replace
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.messages import Alert, Incident, UtcTime, decode_as, encode
@@ -205,6 +206,12 @@ class Field:
         incident = decode_as(encode(of_incident | common), Incident)
         self.store.save([IncidentChanged(incident), AlertIssued(alert)], sector="bien-thu")
         self._client.publish("tuanbien/v1/bien-thu/fusion/alerts", encode(alert), qos=1)
+
+    def incident(self, alert_id: str, **changed: Any) -> None:
+        """Amend the incident of an alert."""
+        known = self.store.incident(f"incident-of-{alert_id}")
+        assert known is not None
+        self.store.save([IncidentChanged(replace(known, **changed))], sector="bien-thu")
 
     def close(self) -> None:
         self._client.disconnect()

@@ -223,6 +223,8 @@ def test_each_kind_of_alert_says_what_a_guard_asks_first(live_map, field, open_p
 
     assert "Surveillance lost · cam-08" in text("device")
     assert "people" not in text("device")
+    field.incident("device-1", devices=tuple(f"cam-{n}" for n in range(10, 15)))
+    page.locator(".alert", has_text="Surveillance lost · 5 devices").wait_for()
     assert "has stayed at one place for 5 min" in text("loitering")
     assert "1 person" in text("loitering")
     assert "watch-list entry xe-7" in text("lead")

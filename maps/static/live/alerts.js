@@ -141,7 +141,8 @@ export class AlertBoard {
   fill(alert, now) {
     const { about } = alert;
     const incident = this.incidents.get(about.incident_id);
-    const counted = incident ?? about; // more people seen later amend the incident
+    const counted = incident ?? about; // more people, or devices, seen later amend the incident
+    const seen = { ...about, devices: counted.devices };
     alert.severity = counted.severity;
     const severity = wordOr(`severity.${alert.severity}`, alert.severity);
     const badges = badgesOf(about, incident, now)
@@ -163,14 +164,14 @@ export class AlertBoard {
       children: placesOf(about, this.ground).map((text) => element("span", { text })) });
     const button = element("button", { type: "button", className: "alert-go", children: [
       head, reported,
-      element("span", { className: "alert-title", text: headlineOf(about, this.ground) }),
+      element("span", { className: "alert-title", text: headlineOf(seen, this.ground) }),
       facts, places,
       element("span", { className: "badges", children: badges }),
     ] });
     button.addEventListener("click", () => this.select(alert.feature.id));
     const reasons = element("ul", { className: "alert-reasons",
       children: reasonsOf(about, this.ground).map((text) => element("li", { text })) });
-    const rest = [...footOf(about, incident, now),
+    const rest = [...footOf(seen, incident, now),
       ...(alert.written ?? [coordinateText(alert.feature.geometry.coordinates)])];
     const foot = element("p", { className: "alert-foot",
       children: rest.map((text) => element("span", { text })) });
