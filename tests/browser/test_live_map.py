@@ -235,6 +235,38 @@ def test_each_kind_of_alert_says_what_a_guard_asks_first(live_map, field, open_p
     assert "Presence in a restricted zone · Khu vực cấm" in text("zone")
 
 
+def test_an_approach_shows_which_unit_can_be_there_first_and_its_way(
+    live_map, field, open_page
+) -> None:
+    way = {"type": "LineString", "coordinates": [[-12.304, 1.199], [-12.3018, 1.1998]]}
+    place = {"marker": "234", "marker_distance_m": 80.0, "marker_bearing_deg": 270.0}
+    best = {
+        "unit_id": "to-1",
+        "as_of": "2026-03-14T17:00:00.000Z",
+        "lat": 1.1998,
+        "lon": -12.3018,
+        "place": place,
+        "probability": 0.8,
+        "eta_s": 60.0,
+        "latest_s": 90.0,
+        "they_s": 200.0,
+        "they_earliest_s": 150.0,
+        "route_m": 250.0,
+        "route": way,
+    }
+    reason = {"code": "interception", "text": "in English", "value": 60.0}
+    field.fusion_status()
+    field.alert("approach-1", kind="approach", interceptions=[best], reasons=[reason])
+    page = open_page(live_map.url).page
+    page.locator(".alert").wait_for()
+    text = page.locator(".alert").inner_text()
+    assert "to-1 có thể tới trước tại mốc 234 + 80 m về phía Tây: sau 60 giây" in text
+    assert "đối tượng tới sau 3 phút" in text
+    assert page.locator("path.route").count() == 0
+    page.locator(".alert-go").click()
+    page.locator("path.route").nth(1).wait_for(state="attached")  # the way, and where it ends
+
+
 def test_what_became_of_an_incident_is_told_with_its_alert(live_map, field, open_page) -> None:
     field.fusion_status()
     field.alert("late-1", overdue={"step": "acknowledge", "since": "2026-03-14T17:00:00.000Z"})

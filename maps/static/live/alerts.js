@@ -43,6 +43,8 @@ export class AlertBoard {
     this.none = document.getElementById("alerts-none");
     this.announcer = document.getElementById("announcer");
     this.group = L.layerGroup().addTo(map);
+    this.routes = L.layerGroup().addTo(map); // of the alert that is picked
+    this.drawing = { renderer: L.svg({ padding: 0.5 }), interactive: false };
     this.alerts = new Map();
     this.incidents = new Map();
     this.selected = null;
@@ -68,6 +70,7 @@ export class AlertBoard {
     this.incidents.clear();
     this.list.replaceChildren();
     this.group.clearLayers();
+    this.routes.clearLayers();
     this.none.hidden = false;
   }
 
@@ -214,8 +217,20 @@ export class AlertBoard {
     this.selected = id;
     for (const each of this.alerts.values()) this.mark(each, this.now);
     this.writeOut(alert);
+    this.showRoute(alert);
     if (fromMap) alert.item.scrollIntoView({ block: "nearest", behavior: "smooth" });
     else this.goTo(latlng(alert.feature));
+  }
+
+  // The way of the unit that can be there first, and where it meets them.
+  showRoute({ about: { interceptions } }) {
+    this.routes.clearLayers();
+    const [best] = interceptions ?? [];
+    if (best === undefined) return;
+    const way = best.route.coordinates.map(([lon, lat]) => [lat, lon]);
+    L.polyline(way, { ...this.drawing, className: "route" }).addTo(this.routes);
+    L.circleMarker([best.lat, best.lon], { ...this.drawing, radius: 9, className: "route" })
+      .addTo(this.routes);
   }
 
   // In the grids of the maps that a patrol carries; without an answer degrees must do.
