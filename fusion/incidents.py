@@ -27,6 +27,7 @@ JOIN_S: Final = 120.0  # later than this after the last of them nobody joins a g
 _COUNTED_S: Final = 40.0  # after the last of them came over the line
 _KNOWN_S: Final = 10.0  # who was in view for so long was seen to walk with them or not ...
 _KNOWN_LINK_S: Final = 15.0  # ... and belongs to them no later than this
+_OTHERS_LINK_S: Final = 5.0  # ... or than this, if others were seen to walk with them
 _SIGMAS: Final = 2.0  # of both errors, where two devices each saw a step by themselves
 _SAME_STEP_S: Final = 5.0  # late looks may move the evidence of one and the same step so far
 
@@ -195,6 +196,9 @@ def recounted(case: Case, column: Sequence[Track], at_s: float, rule: GroupsRule
     """Count a group again while it is in view: those hidden when they crossed show now."""
     if at_s - case.last_s > _COUNTED_S or not any(case.holds(one) for one in column):
         return case
+    # Who only came near them for a moment is none of them, nor whoever walks with that one.
+    known = set(case.tracks)
+    column = [one for one in column if one.id in known or not known.isdisjoint(fellows_of(one))]
     seen = replace(
         case,
         tracks=_tracks(case.tracks, column),
@@ -257,21 +261,23 @@ def case_of(cases: Iterable[Case], walk: Walk, rule: GroupsRule) -> Case | None:
             return case
         if any(case.crossed(other) for other in fellows):
             return case
-        if any(_followed(step, walk, rule) for step in case.steps):
+        if any(_followed(case, step, walk, rule) for step in case.steps):
             return case
     return None
 
 
-def _followed(step: Step, walk: Walk, rule: GroupsRule) -> bool:
+def _followed(case: Case, step: Step, walk: Walk, rule: GroupsRule) -> bool:
     """Tell whether somebody came over just where one of a group had: a file, seen one by one.
 
     Whoever was in view before and walked with nobody of them must come closer upon them: the time
-    alone makes nobody one of a group.
+    alone makes nobody one of a group. Even closer, who walked with others.
     """
     track, crossing, _, _ = walk
     within_s = rule.link_s
     if known_s(track, crossing.at_s) >= _KNOWN_S:
-        within_s = min(within_s, _KNOWN_LINK_S)
+        others = fellows_of(track)
+        is_of_others = bool(others) and set(others).isdisjoint(case.tracks)
+        within_s = min(within_s, _OTHERS_LINK_S if is_of_others else _KNOWN_LINK_S)
     apart_m = math.dist(step.over, crossing.over)
     return crossing.at_s - step.at_s <= within_s and apart_m <= rule.link_m
 

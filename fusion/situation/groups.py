@@ -33,7 +33,11 @@ _TRACE_S: Final = 20.0  # so far back both must have gone the same way ...
 _KNOWN_S: Final = 6.0  # ... or at least so far, if one of them was not seen before;
 _APART_S: Final = 10.0  # who has just come into view is not held to be apart from anybody sooner
 _WENT_M: Final = 4.0  # who both went less far stand about, together or not
+_TURN_M: Final = 6.0  # who went so far, and as far back, turned round ...
+_ROUND: Final = 0.7  # ... by 135 degrees or more
 _PARTS_MPS: Final = 0.25  # on average over that time; white acceleration of a walker explains it
+_NEW_PARTS: Final = 0.5  # of that for who was long seen without the other: closing up is not yet
+_MET_S: Final = 4.0  # ... and has not walked with them for so long
 _FELLOWS: Final = 16  # remembered of one track: those it was with the longest
 _FELLOW_S: Final = 10.0
 _ABREAST_M: Final = 15.0  # off the way of who walks ahead: bends, and errors
@@ -93,6 +97,9 @@ def _after(track: Track, motion: Motion, names: Sequence[str], at_s: float) -> T
     """Return a track as it is known after one more count of its company."""
     known = track.companions
     trace = (*_of_late(track, at_s), _past(track, motion, at_s))
+    if _turned_round(trace):
+        # Whoever they met on the way may have got their name, or they walk with others now.
+        known = Companions()
     for_s = dict(known.fellows)
     for name in names:
         if name != track.id:
@@ -101,6 +108,20 @@ def _after(track: Track, motion: Motion, names: Sequence[str], at_s: float) -> T
     together = _seen_together(known.together, len(names))
     fellows = tuple(Fellow(*one) for one in sorted(longest_first))
     return replace(track, companions=Companions(trace, together, fellows))
+
+
+def _turned_round(trace: Sequence[Past]) -> bool:
+    """Tell whether somebody walked one way of late and the other way now."""
+    began, ended = trace[0], trace[-1]
+    for turn in trace[1:-1]:
+        x_m, y_m = turn.x_m - began.x_m, turn.y_m - began.y_m
+        back_x_m, back_y_m = ended.x_m - turn.x_m, ended.y_m - turn.y_m
+        there_m, back_m = math.hypot(x_m, y_m), math.hypot(back_x_m, back_y_m)
+        if min(there_m, back_m) >= _TURN_M and (
+            x_m * back_x_m + y_m * back_y_m <= -_ROUND * there_m * back_m
+        ):
+            return True
+    return False
 
 
 def _columns(walkers: Sequence[Walker], at_s: float, rule: GroupsRule) -> Iterator[list[Walker]]:
@@ -188,7 +209,22 @@ def _went_together(here: Walker, there: Walker, at_s: float, *, for_s: float) ->
         return None
     error_m = math.sqrt(sum(past.error_m2 for past in (one_now, one_then, other_now, other_then)))
     parted_m = math.hypot(x_m - its_x_m, y_m - its_y_m)
-    return parted_m <= _PARTS_MPS * (at_s - one_then.at_s) + error_m
+    went_s = at_s - one_then.at_s
+    is_new = went_s >= _APART_S and _met_s(here[0], there[0]) < _MET_S
+    return parted_m <= _PARTS_MPS * (_NEW_PARTS if is_new else 1.0) * went_s + error_m
+
+
+def _met_s(track: Track, other: Track) -> float:
+    """Return how long two walked together, as both remember it."""
+    return max(
+        (
+            fellow.for_s
+            for one, twin in ((track, other), (other, track))
+            for fellow in one.companions.fellows
+            if fellow.track_id == twin.id
+        ),
+        default=0.0,
+    )
 
 
 def _of_late(track: Track, at_s: float) -> tuple[Past, ...]:

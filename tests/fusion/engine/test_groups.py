@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fusion.rulebook import GroupsRule
+from fusion.situation.groups import counted, counted_together
 from fusion.tracking.existence import surely
+from fusion.tracking.fixes import NO_BIAS
+from fusion.tracking.motion import Motion
+from fusion.tracking.track import Track
 
 PACE_MPS = 1.2
 
@@ -94,3 +99,42 @@ def test_how_many_there_surely_are_is_what_all_cases_add_up_to(probabilities) ->
             tail[count] += chance
     if all(abs(one - 0.95) > 1e-9 for one in tail):
         assert surely(probabilities) == max(n for n, one in enumerate(tail) if one > 0.95)
+
+
+def test_a_group_that_closes_up_on_another_is_one_of_its_own(make, sector, run) -> None:
+    """They came into view 70 m apart, and are 30 s apart at the line; a count or two errs."""
+
+    def walks(over_s: float, pace_mps: float) -> Any:
+        starts_s = max(0.0, over_s - 120.0 / pace_mps)
+        return make.walker([(t, 10.0, pace_mps * (t - over_s)) for t in (starts_s, 180.0)])
+
+    groups = [walks(120.0 + 2.5 * k, 1.0) for k in range(3)]
+    groups += [walks(155.0 + 1.8 * k, 1.4) for k in range(2)]
+    outcome = run(sector, make.world(groups, until_s=180.0).messages())
+    assert [one.headcount for one in outcome.standing] == [3, 2]
+
+
+@pytest.mark.parametrize(("back", "known"), [(False, 5), (True, 1)])
+def test_who_turned_round_has_no_company_from_before(back, known) -> None:
+    """Two who meet on a trail may swap their tracks; each would have the other's company."""
+
+    def now(y_m: float) -> Motion:
+        return Motion(0.0, y_m, 0.0, 1.2, (0.5, 0.0, 0.5), (0.0,) * 4, (0.1, 0.0, 0.1))
+
+    def a_track(name: str) -> Track:
+        return Track(
+            id=name, born_s=0.0, seen_s=60.0, motion=now(0.0), bias=NO_BIAS, votes=(),
+            label="person", kind="person", sightings=(), hits=1, confirmed=True, line_s=0.0,
+            simulated=False,
+        )  # fmt: skip
+
+    group = [a_track(name) for name in "abcde"]
+    for t in range(0, 40, 2):
+        walkers = [(one, now(1.2 * t)) for one in group]
+        columns = counted_together(walkers, float(t), GroupsRule())
+        group = sorted((one for column in columns for one in column), key=lambda one: one.id)
+    track = group[0]
+    for t in range(40, 60, 2):
+        there = now(1.2 * (80 - t if back else t))
+        ((track,),) = counted_together([(track, there)], float(t), GroupsRule())
+    assert counted([track], GroupsRule()) == known
