@@ -5,7 +5,7 @@ values inside are immutable, so that a copy (a checkpoint) is as cheap as its di
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -423,9 +423,21 @@ class Core:
             self.notices.drop(notice)
             return
         notice = self.notices.by_id[notice.id]
-        later = aged(notice, self.tracker.tracks, at_s, return_s=self._rules.tracking.return_s)
+        tracks, return_s = self.tracker.tracks, self._rules.tracking.return_s
+        later = aged(notice, tracks, at_s, going=self._going(notice), return_s=return_s)
         if later is not notice:
             self._keep_notice(later)
+
+    def _going(self, notice: Notice) -> Container[str]:
+        """Return who of a notice may still do what it is about; of an approach, by their ways.
+
+        Once one of them went back: who only came into view with them then never approached.
+        """
+        tracks = self.tracker.tracks
+        if notice.kind is not AlertKind.APPROACH or not notice.over:
+            return tracks
+        here = [tracks[one] for one in notice.tracks if one in tracks]
+        return {one.id for one in here if one.stages.approach.nearest is not None}
 
     def _judge_notice(
         self, notice: Notice, at_s: float, *, place: Held | None = None, anew: bool = False

@@ -247,15 +247,23 @@ def _ended_for(notice: Notice, track: Track, outcome: str, at_s: float) -> Notic
     return replace(notice, over=over, ended_s=at_s, outcome=outcome, updated_s=at_s)
 
 
-def aged(notice: Notice, alive: Container[str], at_s: float, *, return_s: float) -> Notice:
+def aged(
+    notice: Notice,
+    alive: Container[str],
+    at_s: float,
+    *,
+    going: Container[str],
+    return_s: float,
+) -> Notice:
     """Let time pass: it has ended when nobody of it is there any more, nor comes back.
 
-    Whoever of them is gone is not waited for: it ends as it ended for those who were seen.
+    Whoever of them is gone is not waited for: it ends as it ended for those who were seen. Nor is
+    who of them does not do what it is about: `going` holds all who may.
     """
     if notice.ended_s is not None:
         return notice
     there = [one for one in notice.tracks if one in alive]
-    if there and not set(there) <= set(notice.over):
+    if there and not {one for one in there if one in going} <= set(notice.over):
         return notice if notice.lost_s is None else replace(notice, lost_s=None)
     if not there and notice.lost_s is None:
         return replace(notice, lost_s=at_s)

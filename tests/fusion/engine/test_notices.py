@@ -73,3 +73,18 @@ def test_a_group_that_was_out_of_view_for_long_is_told_of_once(make, sector_make
     (incident,) = outcome.incidents.values()
     assert incident.state == "no_threat"
     assert len(incident.track_ids) > 4
+
+
+def test_one_who_came_into_view_only_at_the_turn_does_not_keep_an_approach_open(
+    make, sector_maker, run
+) -> None:
+    """Such a one never came nearer by itself: its way back ends the approach all the same."""
+    walk = group(make, 2, until_s=120, turn_s=70.0)
+    hidden = make.walker([(66.0, 15.0, -22.0), (70.0, 15.0, -18.0), (120.0, 15.0, -78.0)])
+    world = make.world([*walk, hidden], eyes=[make.eye(fps=2.0)], until_s=120)
+    outcome = run(sector_maker.load(rules=RULES), world.messages())
+    (incident,) = outcome.incidents.values()
+    assert incident.state == "no_threat"
+    assert len(incident.track_ids) == 3
+    ended_s = incident.updated_at.seconds_since(make.start)
+    assert ended_s <= 100.0
