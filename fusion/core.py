@@ -366,13 +366,7 @@ class Core:
                 return
             known = self._lost_on_the_way(track, finding)
         if known is None:
-            ordinal = sum(
-                one.kind is finding.kind
-                and one.subject == finding.subject
-                and one.tracks[0] == track.id
-                for one in self.notices.about((track.id,))
-            )
-            notice = begun(finding, track, group, at_s, ordinal=ordinal)
+            notice = begun(finding, track, group, at_s, ordinal=self._ordinal(track, finding))
         else:
             notice = went_on(known, finding, track, group, at_s)
         if known is None or notice.severity is not known.severity:
@@ -382,6 +376,19 @@ class Core:
             self._keep_notice(notice)
         place = None if finding.over else self._explaining_place(track, finding, at_s)
         self._judge_notice(notice, at_s, place=place, anew=not finding.over)
+
+    def _ordinal(self, track: Track, finding: Finding) -> int:
+        """Count one more notice that is said of a track; return how many there were before."""
+        known = sum(
+            one.kind is finding.kind
+            and one.subject == finding.subject
+            and one.tracks[0] == track.id
+            for one in self.notices.about((track.id,))
+        )
+        now = self.tracker.tracks[track.id]
+        ordinal, stages = now.stages.with_another(finding.kind, finding.subject, known)
+        self.tracker.keep(replace(now, stages=stages))
+        return ordinal
 
     def _perhaps_of(self, finding: Finding, group: Sequence[Track]) -> Iterable[Notice]:
         """Return the notices that a finding about a group may belong to, and some others."""

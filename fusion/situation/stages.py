@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from edge.messages import AlertKind
 from fusion.situation import approach, loitering, meetings, zones
 from fusion.situation.approach import Approach
 from fusion.situation.finding import Finding
@@ -28,6 +29,23 @@ class Stages(NamedTuple):
     lingering: Lingering = Lingering()
     stop: Stop = Stop()
     leads: Leads = Leads()
+    begun: tuple[tuple[AlertKind, str, int], ...] = ()  # notices so far, by kind and subject
+
+    def with_another(self, kind: AlertKind, subject: str, least: int) -> tuple[int, "Stages"]:
+        """Count one more notice of a track; return which it is, from 0, and what is known then.
+
+        A track may outlive what is known of its first ones, and no two may have one name.
+
+        Args:
+            kind: Of the notice.
+            subject: And what it is about.
+            least: So many are known in any case.
+        """
+        counts = {(one, about): count for one, about, count in self.begun}
+        number = max(least, counts.get((kind, subject), 0))
+        counts[kind, subject] = number + 1
+        begun = tuple((*key, count) for key, count in sorted(counts.items()))
+        return number, self._replace(begun=begun)
 
 
 def said(
@@ -56,4 +74,5 @@ def said(
     ):
         return before, ()
     findings = [one for one in (nears, lingers, meets) if one is not None]
-    return Stages(heading, stays, lingering, stop, leads), (*entered, *hits, *findings)
+    known = Stages(heading, stays, lingering, stop, leads, before.begun)
+    return known, (*entered, *hits, *findings)

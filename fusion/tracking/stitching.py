@@ -83,8 +83,10 @@ def under_name(track: Track, old: Track) -> Track:
         earlier=joined(old.lineage, track.earlier),
         line_s=max(old.line_s, track.line_s),
         log_odds=max(old.log_odds, track.log_odds),
-        # Nothing of the line is passed on but how often it was crossed, which names what follows.
+        # Nothing of the line is passed on but how often it was crossed, which names what follows;
+        # and nothing of the stages but how often each of them was told.
         watch=replace(track.watch, count=old.watch.count),
+        stages=track.stages._replace(begun=old.stages.begun),
     )
 
 

@@ -161,3 +161,22 @@ def test_a_farmer_who_strays_over_the_edge_of_the_field_stays_on_record_only(
     strays = make.walker([(0, 12, -80), (50, 14, -80), (70, 24, -80), (110, 24, -80)])
     outcome = run(sector, make.world([strays], until_s=110).messages())
     assert [one.kind for one in outcome.alerts] == []
+
+
+def test_who_comes_back_long_after_is_told_of_again(make, sector_maker, run) -> None:
+    """The track outlived what was known of its first stay: its second one had the same name."""
+    zone = make.feature("Polygon", sector_maker.square(0, -150, 30), id="z", kind="restricted")
+    sector = sector_maker.load(
+        zones=make.collection(zone), rules="[rules.time]\nhorizon_s = 60.0\n"
+    )
+    walker = make.walker([
+        (0, 0, -250), (80, 0, -150), (140, 0, -150), (220, 0, -250), (1000, 0, -250),
+        (1080, 0, -150), (1140, 0, -150),
+    ])  # fmt: skip
+    world = make.world([walker], eyes=[make.eye(sigma_m=1.0, fps=1.0)], until_s=1140)
+    outcome = run(sector, world.messages())
+    first, second = outcome.alerts
+    assert first.track_ids == second.track_ids
+    assert first.alert_id != second.alert_id
+    assert set(outcome.incidents) == {first.incident_id, second.incident_id}
+    assert outcome.incidents[first.incident_id].opened_at < make.start.after(140)
