@@ -18,12 +18,13 @@ from typing import Final, NamedTuple
 from fusion.situation.patrols import UnitFix
 from fusion.situation.trail_network import REACH_M, Foot, TrailNetwork
 
-_THIN_S: Final = 10.0  # between the fixes that are looked at
+_THIN_S: Final = 10.0  # between the fixes that are looked at, ...
+_STILL_S: Final = 60.0  # or so long, until they are 2 sigmas apart: noise walks nowhere
 _GAP_S: Final = 300.0  # longer without a fix, a way ends
 _WIDTH_M: Final = 3.0  # of a trail
 _SIGMAS: Final = 3.0
-_OPEN_M: Final = 120.0  # off the trails one is anywhere in so much
-_SCALE_M: Final = 15.0  # a step so much longer than straight is e times less likely
+_OPEN_M: Final = 300.0  # off the trails one is anywhere in so much
+_SCALE_M: Final = 15.0  # a step so much longer than straight is e times less likely, and sigma
 _STAY: Final = math.log(0.95)  # on the trails, or off them, from one fix to the next
 _CHANGE: Final = math.log(0.05)
 
@@ -81,7 +82,7 @@ def walked(fixes: Iterable[UnitFix], network: TrailNetwork) -> Iterator[Stretch]
 def _chains(fixes: Iterable[UnitFix]) -> Iterator[list[UnitFix]]:
     chain: list[UnitFix] = []
     for fix in fixes:
-        if chain and fix.at_s - chain[-1].at_s < _THIN_S:
+        if chain and not _says_more(fix, chain[-1]):
             continue
         if chain and fix.at_s - chain[-1].at_s > _GAP_S:
             yield chain
@@ -89,6 +90,12 @@ def _chains(fixes: Iterable[UnitFix]) -> Iterator[list[UnitFix]]:
         chain.append(fix)
     if chain:
         yield chain
+
+
+def _says_more(fix: UnitFix, before: UnitFix) -> bool:
+    since_s = fix.at_s - before.at_s
+    apart_m = math.dist(fix.at, before.at)
+    return since_s >= _STILL_S or (since_s >= _THIN_S and apart_m >= 2.0 * fix.sigma_m)
 
 
 def _states(
@@ -105,6 +112,7 @@ def _states(
         return [_State(log, foot, None, None) for foot, log in seen]
     straight_m = math.dist(fix.at, before.at)
     most_m = straight_m + 4.0 * (sigma_m + before.sigma_m) + 10.0 * _SCALE_M
+    scale_m = max(_SCALE_M, sigma_m + before.sigma_m)
     steps: list[list[tuple[float, int, _Way | None]]] = [[] for _ in seen]
     for number, state in enumerate(known):
         ways = {} if state.foot is None else _ways(state.foot, feet, most_m, network)
@@ -114,7 +122,7 @@ def _states(
                 steps[place].append((state.log + (_STAY if same else _CHANGE), number, None))
             elif there.edge in ways:
                 way = ways[there.edge]
-                less = _STAY - abs(way.length_m - straight_m) / _SCALE_M
+                less = _STAY - abs(way.length_m - straight_m) / scale_m
                 steps[place].append((state.log + less, number, way))
     found = []
     for (at, log), reached in zip(seen, steps, strict=True):

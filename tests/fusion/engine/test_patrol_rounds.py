@@ -92,6 +92,15 @@ def test_of_two_trails_40_m_apart_the_right_one_is_walked_at_15_m() -> None:
         right += length_m(spans(stretches, "t0"))
         wrong += length_m(spans(stretches, "t2"))
     assert right / (right + wrong) >= 0.95
+    assert right / (20 * 480.0) >= 0.9
+
+
+def test_who_walks_40_m_beside_a_trail_did_not_walk_it() -> None:
+    taken = 0.0
+    for seed in range(20):
+        its = fixes([(-40.0, -1190.0 + 24.0 * n) for n in range(21)], seed, 15.0 * 1.51)
+        taken += length_m(spans(walked(its, NET), "t0"))
+    assert taken / (20 * 480.0) <= 0.05
 
 
 def test_nobody_hops_between_two_trails_that_meet_only_at_their_ends() -> None:
