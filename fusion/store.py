@@ -332,12 +332,15 @@ class Store:
 
     def _check_version(self) -> None:
         wanted = ScriptDirectory.from_config(_alembic()).get_current_head()
-        with self._transaction() as connection:
-            found = None
-            if sa.inspect(connection).has_table(_VERSION.name):
-                found = connection.execute(sa.select(_VERSION.c.version_num)).scalar()
+        found = None
+        url = self._engine.url
+        # SQLite would make a file that is not there, for whoever only mistyped its name.
+        if url.get_backend_name() != "sqlite" or Path(url.database or "").exists():
+            with self._transaction() as connection:
+                if sa.inspect(connection).has_table(_VERSION.name):
+                    found = connection.execute(sa.select(_VERSION.c.version_num)).scalar()
         if found != wanted:
-            shown = _shown(self._engine.url)
+            shown = _shown(url)
             what = "has no tables yet" if found is None else f"has tables of version {found}"
             msg = f"the store {shown} {what}: `tuanbien fusion serve` makes those of {wanted}"
             raise RefusedError(msg)

@@ -14,7 +14,10 @@ _GAUSS: Final[tuple[tuple[float, float], ...]] = (
     (0.2833023029353764, 0.1346333596549982),
     (0.4255628305091844, 0.1477621123573764),
 )
-_NODES: Final[tuple[tuple[float, float], ...]] = (*_GAUSS, *((1.0 - node, weight) for node, weight in _GAUSS))
+_NODES: Final[tuple[tuple[float, float], ...]] = (
+    *_GAUSS,
+    *((1.0 - node, weight) for node, weight in _GAUSS),
+)
 _FAR: Final = 30.0  # sigmas: nothing of a Gaussian lies beyond
 _STEEP: Final = 500.0  # exponents above it would overflow soon
 

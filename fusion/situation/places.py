@@ -36,7 +36,7 @@ _WORDS: Final[dict[Language, dict[str, str]]] = {
     "vi": {
         "at": "tại mốc {marker}",
         "from": "mốc {marker} + {away} về phía {bearing}",
-        "trail": "đường mòn «{trail}»",
+        "trail": "{way} «{trail}»",
         "chainage": "lý trình {along}",
         "home": "bên ta, cách đường biên {away}",
         "abroad": "bên kia, cách đường biên {away}",
@@ -45,20 +45,35 @@ _WORDS: Final[dict[Language, dict[str, str]]] = {
     "en": {
         "at": "at marker {marker}",
         "from": "marker {marker} + {away} {bearing}",
-        "trail": "trail “{trail}”",
+        "trail": "{way} “{trail}”",
         "chainage": "{along} along the line",
         "home": "at home, {away} from the line",
         "abroad": "abroad, {away} from the line",
         "line": "on the line",
     },
 }
+_WAYS: Final[dict[Language, dict[str, str]]] = {
+    "vi": {
+        "duong_mon": "đường mòn",
+        "loi_mon": "lối mòn",
+        "road": "đường ô tô",
+        "river": "sông, suối",
+    },
+    "en": {
+        "duong_mon": "trail",
+        "loi_mon": "footpath",
+        "road": "road",
+        "river": "river or stream",
+    },
+}
 
 
 def place_of(sector: "Sector", at: Metres) -> Place:
     """Name a point of the sector."""
-    place = Place()
+    place, way = Place(), "duong_mon"
     if near := sector.trail_search.within(at, sector.rules.place.trail_tolerance_m):
         trail = near[0].trail
+        way = trail.kind
         named = trail.name if trail.name != trail.id else None
         place = replace(place, trail_id=trail.id, trail_name=named)
     if sector.markers:
@@ -76,12 +91,18 @@ def place_of(sector: "Sector", at: Metres) -> Place:
             line_m=round(abs(side.distance_m), 1),
             side=_side(side),
         )
-    return replace(place, text=in_words(place) or None)
+    return replace(place, text=in_words(place, way=way) or None)
 
 
-def in_words(place: Place, language: Language = "vi") -> str:
-    """Say a place as one phrase: `mốc 234 + 320 m về phía Tây Bắc, đường mòn «Khe Lạnh», …`."""
-    return ", ".join(_phrases(place, language))
+def in_words(place: Place, language: Language = "vi", *, way: str = "duong_mon") -> str:
+    """Say a place as one phrase: `mốc 234 + 320 m về phía Tây Bắc, đường mòn «Khe Lạnh», …`.
+
+    Args:
+        place: What is known of it.
+        language: Of the phrase.
+        way: What kind of trail its trail is.
+    """
+    return ", ".join(_phrases(place, language, _WAYS[language][way]))
 
 
 def _side(side: Side) -> Literal["home", "abroad"] | None:
@@ -90,7 +111,7 @@ def _side(side: Side) -> Literal["home", "abroad"] | None:
     return "home" if side.distance_m > 0.0 else "abroad"
 
 
-def _phrases(place: Place, language: Language) -> Iterator[str]:
+def _phrases(place: Place, language: Language, way: str) -> Iterator[str]:
     words = _WORDS[language]
     if place.marker is not None:
         away_m = place.marker_distance_m or 0.0
@@ -101,7 +122,10 @@ def _phrases(place: Place, language: Language) -> Iterator[str]:
             marker=place.marker, away=_length(away_m, language), bearing=bearing
         )
     if place.trail_id is not None:
-        yield words["trail"].format(trail=place.trail_name or place.trail_id)
+        trail = place.trail_name or place.trail_id
+        # A name that says itself what it is stands alone.
+        says_so = trail.casefold().startswith(way)
+        yield trail if says_so else words["trail"].format(way=way, trail=trail)
     if place.chainage_m is not None:
         yield words["chainage"].format(along=_length(place.chainage_m, language))
     if place.side is not None:

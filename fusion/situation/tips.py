@@ -90,12 +90,12 @@ def agreeing(tips: Iterable[Tip], track: Track, at_s: float, rule: "TipRule") ->
     """
     cov = track.cov_of(track.motion)
     fitting = [
-        (away, tip.id, tip)
+        (away, math.dist(tip.at, track.place), tip.id, tip)
         for tip in tips
         if may_be_one(tip.kind, track.kind)
         and (away := _away(tip, track.place, cov, at_s, rule)) <= _GATE
     ]
-    return min(fitting)[2] if fitting else None
+    return min(fitting)[3] if fitting else None
 
 
 def agrees_with(tip: Tip, notice: Notice, rule: "TipRule") -> bool:
@@ -210,11 +210,13 @@ def _away(tip: Tip, at: Metres, cov: CovM2, at_s: float, rule: "TipRule") -> flo
     e, n = at.x_m - tip.at.x_m, at.y_m - tip.at.y_m
     if dt_s > rule.agrees_s or math.hypot(e, n) > _reach_m(tip, rule):
         return math.inf
-    went_m2 = (rule.pace_mps * dt_s) ** 2
-    s0, s1, s2 = tip.cov[0] + cov[0] + went_m2, tip.cov[1] + cov[1], tip.cov[2] + cov[2] + went_m2
+    # Only what they cannot have gone meanwhile is an error of the tip's or of the track's.
+    away_m = math.hypot(e, n)
+    left = max(0.0, away_m - rule.pace_mps * dt_s) / away_m if away_m > 0.0 else 0.0
+    e, n = left * e, left * n
+    s0, s1, s2 = tip.cov[0] + cov[0], tip.cov[1] + cov[1], tip.cov[2] + cov[2]
     return (s2 * e * e - 2.0 * s1 * e * n + s0 * n * n) / (s0 * s2 - s1 * s1)
 
 
 def _reach_m(tip: Tip, rule: "TipRule") -> float:
-    widest_m2 = tip.cov[0] + tip.cov[2] + (rule.pace_mps * rule.agrees_s) ** 2
-    return math.sqrt(_GATE * widest_m2)
+    return math.sqrt(_GATE * (tip.cov[0] + tip.cov[2])) + rule.pace_mps * rule.agrees_s

@@ -369,6 +369,12 @@ def test_a_store_without_tables_says_who_makes_them(database_url) -> None:
         Store.open(database_url)
 
 
+def test_a_file_that_is_not_there_is_not_made_by_whoever_only_reads(tmp_path) -> None:
+    with pytest.raises(RefusedError, match="has no tables yet"):
+        Store.open(f"sqlite:///{tmp_path}/mistyped.db")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [

@@ -84,6 +84,21 @@ def test_a_trail_is_called_by_its_name(named) -> None:
     assert "đường mòn «Khe Lạnh»" in (place.text or "")
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "text"),
+    [
+        ("Đường mòn Đồi Sim", "duong_mon", "Đường mòn Đồi Sim"),
+        ("Quốc lộ 4", "road", "đường ô tô «Quốc lộ 4»"),
+        ("Khe Lạnh", "loi_mon", "lối mòn «Khe Lạnh»"),
+    ],
+)
+def test_a_trail_is_called_what_it_is_once(sector_maker, make, name, kind, text) -> None:
+    line = sector_maker.line((10, -300), (10, 200))
+    trail = make.feature("LineString", line, id="t", name=name, kind=kind)
+    sector = sector_maker.load(trails=make.collection(trail))
+    assert (place_of(sector, Metres(10, -60)).text or "").startswith(f"{text}, ")
+
+
 def test_on_the_line_nobody_says_on_which_side(named) -> None:
     place = place_of(named, Metres(0, 0.5))
     assert place.side is None

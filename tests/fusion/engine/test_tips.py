@@ -108,6 +108,8 @@ def test_what_is_elsewhere_long_after_or_of_another_kind_does_not_agree() -> Non
     assert agreeing((tip(),), someone(kind="vehicle"), AT_S, RULE) is None
     assert agreeing((tip(),), someone(450.0), AT_S, RULE) is None
     assert agreeing((tip(),), someone(450.0), AT_S + 500.0, RULE) is not None  # walked meanwhile
+    # Nobody came 600 m in eight minutes at half a metre a second.
+    assert agreeing((tip(sigma_m=30.0),), someone(600.0), AT_S + 480.0, RULE) is None
     near, far = tip(20.0, name="a"), tip(150.0, name="b")
     assert agreeing((far, near), someone(), AT_S, RULE) is near
 
