@@ -111,7 +111,10 @@ class Telling:
         """
         self.revision = core.revision
         matters: dict[str, Matter] = {**core.cases, **core.notices.by_id, **faults}
-        yield from self._vanished(matters, at_s - core.case_kept_s)
+        # Nearly always nothing is gone, and nearly nothing is new.
+        is_all_there = self._told.keys() <= matters.keys()
+        if not is_all_there:
+            yield from self._vanished(matters, at_s - core.case_kept_s)
         for case in matters.values():
             told = self._told.get(case.id)
             if case.waits_until_s is not None or _is_told(told, case):
@@ -120,7 +123,8 @@ class Telling:
                 yield from self._hold(self._told, case, case.held)
             else:
                 yield from self._raise(self._told, case, issued, rerun=rerun)
-        self._forget(matters, settled_s - core.case_kept_s)
+        if not is_all_there:
+            self._forget(matters, settled_s - core.case_kept_s)
 
     def late(
         self, found: Mapping[str, Case], *, since_s: float, until_s: float, at_s: float
