@@ -20,7 +20,7 @@ from fusion.tracking.lines import Written
 _STRETCH_S: Final = 1.0  # of event time
 # Old ones are joined: how old, and how long they are from then on. Whoever is late pays for it.
 _JOINED: Final[tuple[tuple[float, float], ...]] = ((10.0, 5.0), (60.0, 30.0), (300.0, 120.0))
-_PACKED_S: Final = 60.0  # older ones are packed
+_PACKED_S: Final = 20.0  # older ones are packed
 _CHANGES: Final = 8  # kept beside a packed core
 _FAST: Final = 1  # the level of compression
 
