@@ -24,7 +24,6 @@ _COMPILED = [
     "fusion/situation/trail_network.py",
     "fusion/telling.py",
     "fusion/tracking/association.py",
-    "fusion/tracking/existence.py",
     "fusion/tracking/merging.py",
     "fusion/tracking/motion.py",
     "fusion/tracking/nearby.py",
