@@ -1,4 +1,4 @@
-"""What is wrong in a device file, in its own words: key, value, and what may stand there.
+"""What is wrong in a device's or a sector's file: key, value, and what may stand there.
 
 msgspec says "Expected `float` >= 1.0 - at `$.camera.fx`"; a technician reads
 "camera.fx = -800.0: must be at least 1".
@@ -6,6 +6,7 @@ msgspec says "Expected `float` >= 1.0 - at `$.camera.fx`"; a technician reads
 
 import re
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
@@ -32,18 +33,27 @@ _NEVER_SHOWN: Final = frozenset({"url", "video", "onvif_broker"})
 _LONGEST: Final = 60
 
 
-def in_words(error: str, tables: Mapping[str, Any], root: type[Struct]) -> str:
-    """Return a sentence for what msgspec said of `tables`, which should be a `root`."""
+def in_words(error: str, tables: Mapping[str, Any], root: type[Struct], *, above: str = "") -> str:
+    """Return a sentence for what msgspec said of `tables`, which should be a `root`.
+
+    Args:
+        error: What it said.
+        tables: As read.
+        root: What they should be.
+        above: The key that they lie under.
+    """
+    under = [above] if above else []
     found = _AT.fullmatch(error)
     what, path = (found["what"], found["path"]) if found else (error, "")
     steps = [key or number for key, number in _STEP.findall(path)]
     if missing := _MISSING.fullmatch(what):
-        return f"{'.'.join([*steps, missing['key']])} is missing"
+        return f"{'.'.join([*under, *steps, missing['key']])} is missing"
     if unknown := _UNKNOWN.fullmatch(what):
         known = ", ".join(_fields(_type_at(root, steps)))
-        key = ".".join([*steps, unknown["key"]])
+        key = ".".join([*under, *steps, unknown["key"]])
         return f"{key} is an unknown key" + (f"; known are {known}" if known else "")
-    return f"{_shown(path, steps, tables)}: {_rule(what, _type_at(root, steps))}"
+    shown = ".".join([*under, *filter(None, [_shown(path, steps, tables)])])
+    return f"{shown}: {_rule(what, _type_at(root, steps))}".removeprefix(": ")
 
 
 def _rule(what: str, wanted: object) -> str:
@@ -104,9 +114,10 @@ def _fields(wanted: object) -> tuple[str, ...]:
 
 
 def _choices(wanted: object) -> list[str]:
-    return [
-        repr(choice)
-        for kind in _kinds(wanted)
-        if get_origin(kind) is Literal
-        for choice in get_args(kind)
-    ]
+    found: list[object] = []
+    for kind in _kinds(wanted):
+        if get_origin(kind) is Literal:
+            found += get_args(kind)
+        elif isinstance(kind, type) and issubclass(kind, Enum):
+            found += [one.value for one in kind]
+    return [repr(choice) for choice in found]

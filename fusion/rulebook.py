@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from edge.file_words import in_words
 from edge.messages import AlertKind, NotNegative, Positive, RefusedError, Severity
-from fusion.table_words import in_words
 from fusion.trodden import REACH_M
 
 _Confidence = Annotated[float, Meta(gt=0.5, lt=1.0)]
@@ -335,7 +335,7 @@ def read_rules(
     try:
         return msgspec.convert(laid, Rules)
     except msgspec.ValidationError as error:
-        msg = f"{where}: {in_words(str(error), laid, 'rules')}"
+        msg = f"{where}: {in_words(str(error), laid, Rules, above='rules')}"
         raise RefusedError(msg) from error
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
+from edge.file_words import in_words
 from edge.messages import Name, RefusedError
-from fusion.table_words import in_words
 
 _Side = Literal["left", "right"]
 _LineStatus = Literal["demarcated", "undemarcated", "river"]
@@ -91,7 +91,7 @@ def read_sector_file(path: Path) -> SectorFile:
     try:
         return msgspec.convert(tables, SectorFile)
     except msgspec.ValidationError as error:
-        msg = f"{path}: {in_words(str(error), tables)}"
+        msg = f"{path}: {in_words(str(error), tables, SectorFile)}"
         raise RefusedError(msg) from error
 
 

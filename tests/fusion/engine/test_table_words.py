@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
+from edge.file_words import in_words
 from edge.messages import RefusedError
 from fusion.rulebook import read_rules
 from fusion.sector_file import SectorFile
-from fusion.table_words import in_words
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,10 @@ from fusion.table_words import in_words
             {"devices": {"silent_s": 20.0}},
             "rules.devices: together_s 30 is more than half of silent_s 20",
         ),
-        ({"zone": {"severity": "urgent"}}, "rules.zone.severity = 'urgent': is none of the words"),
+        (
+            {"zone": {"severity": "urgent"}},
+            "rules.zone.severity = 'urgent': must be one of 'low', ",
+        ),
         ({"corroboration": {"zone": {"devices": 0}}}, "zone.devices = 0: must be at least 1"),
     ],
 )
@@ -51,4 +54,4 @@ def test_a_rule_is_refused_with_its_key_and_value(tables, said) -> None:
 def test_so_is_the_sector_itself(tables, said) -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert(tables, SectorFile)
-    assert in_words(str(caught.value), tables).startswith(said)
+    assert in_words(str(caught.value), tables, SectorFile).startswith(said)
