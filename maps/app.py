@@ -7,9 +7,9 @@ only: without the second, any web page could reach it through a host name of its
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -22,9 +22,10 @@ from fusion.sector import Sector
 from maps import assets
 from maps.api import router, wire_schemas
 from maps.feed import Feed
-from maps.language import LANGUAGES, chosen
+from maps.language import LANGUAGES
 from maps.live_map import render_live_map
-from maps.pages import Page, content_security_policy, render_docs
+from maps.pages import answer, content_security_policy, render_docs
+from maps.people.api import router as people_router
 from maps.step_api import router as step_router
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
@@ -57,6 +58,7 @@ def create_app(*, sector: Sector, feed: Feed) -> FastAPI:
     app.state.feed, app.state.sector = feed, sector
     app.include_router(router)
     app.include_router(step_router)
+    app.include_router(people_router)
     _add_pages(app, sector)
     _add_refusals(app)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
@@ -76,17 +78,13 @@ def _add_pages(app: FastAPI, sector: Sector) -> None:
     docs = render_docs()
 
     @app.get("/", include_in_schema=False)
-    async def live_map(lang: Annotated[str | None, Query(max_length=8)] = None) -> HTMLResponse:
-        return _html(shells[chosen(lang)])
+    async def live_map(request: Request) -> HTMLResponse:
+        return answer(shells, request)
 
     @app.get("/docs", include_in_schema=False)
     async def documentation() -> HTMLResponse:
-        return _html(docs)
-
-
-def _html(page: Page) -> HTMLResponse:
-    headers = {"Content-Security-Policy": page.policy, "Cache-Control": "no-cache"}
-    return HTMLResponse(page.html, headers=headers)
+        headers = {"Content-Security-Policy": docs.policy, "Cache-Control": "no-cache"}
+        return HTMLResponse(docs.html, headers=headers)
 
 
 def _add_refusals(app: FastAPI) -> None:

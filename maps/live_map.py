@@ -12,7 +12,7 @@ from typing import Final, Never
 
 from edge.messages import RefusedError
 from maps.language import LANGUAGES, words
-from maps.pages import TEMPLATES, Page, sealed
+from maps.pages import PAGES, TEMPLATES, Page, script_words, sealed
 
 # Where pandas is installed (for something else: we need none) Folium imports it, 33 MB for tables
 # that we never give it. A None stands for "there is no such module".
@@ -31,6 +31,12 @@ VENDORED: Final = {
     "https://cdn.jsdelivr.net/npm/leaflet@1.9.3/dist/leaflet.js": "leaflet/leaflet.js",
     "https://cdn.jsdelivr.net/npm/leaflet@1.9.3/dist/leaflet.css": "leaflet/leaflet.css",
 }
+# Of the words that the page's scripts say.
+_HEADS: Final = (
+    *("alert", "badge", "border", "direction", "field", "health", "incident", "kind", "label"),
+    *("layer", "lead", "map", "marker", "outcome", "overdue", "patrol", "reason", "scene"),
+    *("sensor", "severity", "state", "track", "zone"),
+)
 MAP_NAME: Final = "map_live"  # Folium's variable in the page; `static/live.js` takes it from there
 
 
@@ -46,7 +52,9 @@ class _Shell(Figure):
         self.sector_name = sector_name
         self.language = language
         self.languages = LANGUAGES
-        self.words = dict(words(language))
+        self.pages = PAGES
+        self.words = words(language)
+        self.script_words = script_words(language, _HEADS)
 
 
 class NotCarried(list[tuple[str, str]]):

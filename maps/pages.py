@@ -1,20 +1,40 @@
-"""Pages as text, each with the policy that a browser must hold it to."""
+"""Pages as text, each with the policy that a browser must hold it to.
+
+A page's shell is rendered once for each language; what it shows comes as JSON and is put into it
+as text.
+"""
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from fastapi import Request
+from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from edge.messages import RefusedError
+from maps.language import LANGUAGES, chosen, words, words_under
 
 TEMPLATES: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=select_autoescape(),
 )
+
+
+# The bar's, in its order: name and address.
+PAGES: Final = (
+    ("map", "/"),
+    ("incidents", "/incidents"),
+    ("playback", "/playback"),
+    ("shift", "/shift"),
+    ("figures", "/figures"),
+    ("people", "/people"),
+)
+_IN_EVERY_SCRIPT: Final = frozenset({"age", "compass", "place", "role", "trail", "unit"})
+_A_YEAR_S: Final = 31_536_000
 
 
 class Page(NamedTuple):
@@ -40,6 +60,50 @@ def sealed(html: str) -> Page:
         raise RefusedError(msg)
     policy = content_security_policy(scripts=blocks.scripts, styles=blocks.styles)
     return Page(html=html, policy=policy)
+
+
+def render_page(
+    template: str, *, page: str, sector_name: str, heads: Collection[str] = ()
+) -> dict[str, Page]:
+    """Render a page of text, by language.
+
+    Args:
+        template: Its file; extends `page.html`.
+        page: Its name, one of `PAGES` or `page.NAME` among the words.
+        sector_name: For the bar.
+        heads: Of the keys of the words that its scripts say.
+    """
+    return {
+        language: sealed(
+            TEMPLATES.get_template(template).render(
+                page=page,
+                pages=PAGES,
+                sector_name=sector_name,
+                language=language,
+                languages=LANGUAGES,
+                words=words(language),
+                script_words=script_words(language, heads),
+            )
+        )
+        for language in LANGUAGES
+    }
+
+
+def script_words(language: str, heads: Collection[str]) -> dict[str, str]:
+    """Return the words that a page's scripts may say: of these heads, and what all pages say."""
+    return words_under(language, _IN_EVERY_SCRIPT.union(heads))
+
+
+def answer(shells: Mapping[str, Page], request: Request) -> HTMLResponse:
+    """Answer with a page in the language asked for now, else the one asked for last."""
+    asked = request.query_params.get("lang")
+    language = chosen(asked or request.cookies.get("lang"))
+    page = shells[language]
+    headers = {"Content-Security-Policy": page.policy, "Cache-Control": "no-cache"}
+    response = HTMLResponse(page.html, headers=headers)
+    if asked == language:
+        response.set_cookie("lang", language, max_age=_A_YEAR_S, samesite="strict", httponly=True)
+    return response
 
 
 def render_docs() -> Page:

@@ -1,8 +1,8 @@
 // The live map's entry: builds the parts once, then hands every change to the part it concerns.
-// No framework; all text from messages goes into the page by textContent (see card.js).
+// No framework; all text from messages goes into the page by textContent (see page/element.js).
 
 import { AlertBoard } from "./live/alerts.js";
-import { clockText, dayText, setTimeZone, word } from "./live/wording.js";
+import { clockText, dayText, setTimeZone, word } from "./page/wording.js";
 import { drawBackground } from "./live/background.js";
 import { Eyes } from "./live/eyes.js";
 import { Feed } from "./live/feed.js";

@@ -11,6 +11,8 @@ from fusion.sector_file import LINE_STATUS, TRAIL_KINDS, ZONE_KINDS
 from fusion.situation.device_record import Cause
 from fusion.situation.tips import AGREES
 from maps.language import LANGUAGES, chosen, words
+from maps.pages import PAGES
+from maps.people.roles import Role
 from maps.picture import Health
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,8 @@ COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
     "health": [health.value for health in Health],
     "zone": ZONE_KINDS,
     "trail": TRAIL_KINDS,
+    "page": [name for name, _ in PAGES],
+    "role": [role.value for role in Role],
     "border": [*LINE_STATUS, "home_left", "home_right"],
     "compass": ["n", "ne", "e", "se", "s", "sw", "w", "nw"],
     "state": ["connecting", "live", "partial", "blind", "lost", "broker", "fusion", "chain"],
@@ -40,7 +44,8 @@ COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
 
 
 def sources() -> str:
-    files = [*STATIC.glob("live.js"), *STATIC.glob("live/*.js"), ROOT / "maps/templates/live.html"]
+    scripts = [path for path in STATIC.rglob("*.js") if "vendor" not in path.parts]
+    files = [*scripts, *(ROOT / "maps" / "templates").glob("*.html")]
     return "\n".join(path.read_text(encoding="utf-8") for path in files)
 
 

@@ -1,11 +1,12 @@
 // Alerts: the list beside the map and their signs on it. Severity is colour, shape and word.
 
+import { element, svg } from "../page/element.js";
 import {
   badgesOf, factsOf, footOf, headlineOf, headsOf, placesOf, reasonsOf,
-} from "./alert_words.js";
-import { element, marker, svg } from "./card.js";
+} from "../page/alert_words.js";
+import { marker } from "./card.js";
 import { latlng } from "./geometry.js";
-import { ageText, coordinateText, momentText, number, word, wordOr } from "./wording.js";
+import { ageText, coordinateText, momentText, number, word, wordOr } from "../page/wording.js";
 
 const KEPT = 200; // in the list
 const ON_MAP = 50;

@@ -1,7 +1,7 @@
 // The paper under the picture: a graticule that fits the zoom, its labels, a metric scale.
 // It is there without any tile, so the map can be read with the network unplugged.
 
-import { number, word } from "./wording.js";
+import { number, word } from "../page/wording.js";
 
 const WISH_PX = 130; // between two lines
 const STEPS = [1, 2, 5];

@@ -1,9 +1,10 @@
 // Devices: where they stand, what they can see now, and whether they can be trusted.
 // Blind is not quiet: an eye that is off, silent or covered leaves a hatched hole on the map.
 
-import { bindLiveCard, card, element, marker, refreshCard, svg } from "./card.js";
+import { element, svg } from "../page/element.js";
+import { bindLiveCard, card, marker, refreshCard } from "./card.js";
 import { latlng } from "./geometry.js";
-import { ageText, clockText, number, word, wordOr } from "./wording.js";
+import { ageText, clockText, number, word, wordOr } from "../page/wording.js";
 
 const GLYPHS = {
   camera: "M3 7h11v10H3zM14 10.5l6-3v9l-6-3z",

@@ -1,8 +1,9 @@
 // What stays: the border with its home side, trails, zones, boundary markers.
 
-import { card, element, marker, svg } from "./card.js";
+import { element, svg } from "../page/element.js";
+import { card, marker } from "./card.js";
 import { inside } from "./geometry.js";
-import { word, wordOr } from "./wording.js";
+import { word, wordOr } from "../page/wording.js";
 
 const TICK_PX = 8; // length of the strokes on the home side
 const TICK_EVERY_PX = 16;

@@ -1,6 +1,6 @@
 // The list of layers: a switch and the legend in one.
 
-import { element } from "./card.js";
+import { element } from "../page/element.js";
 
 export class LayerSwitch {
   constructor(map, layers) {

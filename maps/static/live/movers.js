@@ -1,11 +1,12 @@
 // What moves: tracks with error ellipse, way so far and course; our own patrols.
 // The dots are page elements (they can be clicked); the rest is drawn on one canvas below them.
 
-import { bindLiveCard, card, element, marker, refreshCard, svg } from "./card.js";
+import { element, svg } from "../page/element.js";
+import { bindLiveCard, card, marker, refreshCard } from "./card.js";
 import { ellipse, latlng, offset } from "./geometry.js";
 import {
   ageText, clockText, compassText, coordinateText, distanceText, labelText, number, word,
-} from "./wording.js";
+} from "../page/wording.js";
 
 const AHEAD_S = 10; // the course line shows where it would be then
 const SLOW_MPS = 0.25;
