@@ -20,7 +20,7 @@ from fusion.store import Store
 from maps import assets
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Dialog, Request
+    from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request
 
 CHROMIUM = "/usr/bin/chromium"
 SECTOR = Path(__file__).parents[1] / "maps" / "sector" / "sector.toml"
@@ -99,6 +99,25 @@ def open_page(browser: "Browser") -> Iterator[Callable[..., Watched]]:
     yield visit
     for page in opened:
         page.close()
+
+
+@pytest.fixture
+def check_axe() -> Callable[["Page"], None]:
+    """Return a function that holds a page, as it stands, to WCAG 2.2 AA as far as axe can tell."""
+    from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415 - playwright's own
+
+    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+    def check(page: "Page") -> None:
+        found = Axe().run(page, options={"runOnly": {"type": "tag", "values": rules}})
+        said = [
+            f"{one['id']}: {one['help']}: {node['html'][:160]} {node.get('failureSummary', '')}"
+            for one in found.response["violations"]
+            for node in one["nodes"]
+        ]
+        assert said == []
+
+    return check
 
 
 class Field:
