@@ -14,7 +14,7 @@ from maps.layers import collection
 from maps.metrics import CONTENT_TYPE, exposition
 
 GEOJSON: Final = "application/geo+json"
-MAX_VIEWERS: Final = 200
+MAX_VIEWERS: Final = 250
 _JSON: Final = "application/json"
 
 router = APIRouter()

@@ -45,7 +45,7 @@ LOST_KEPT_S: Final = 600.0  # near the line: who was lost there may be over it
 PATROL_KEPT_S: Final = 3600.0
 DEVICE_SILENT_S: Final = 15.0  # three status messages missed
 FRAME_OLD_S: Final = 10.0
-KEPT: Final = {"alert": 500, "incident": 500, "track": 5000, "device": 5000, "patrol": 5000}
+KEPT: Final = {"alert": 500, "incident": 500, "track": 20_000, "device": 5000, "patrol": 5000}
 
 
 class Health(StrEnum):

@@ -1,6 +1,7 @@
 """Every viewer sees every change, or is told to look again; nobody can make the server grow."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -21,7 +22,7 @@ def change(name: str, value: int = 0) -> Change:
 
 
 def new_stream(**options: object) -> Stream:
-    return Stream("run1", beat=lambda: {"alive": True}, **options)
+    return Stream("run1", beat=lambda: {"alive": True}, **({"gather_s": 0.0} | options))
 
 
 async def next_events(view: AsyncIterator[bytes], read: Read) -> list[dict[str, Any]]:
@@ -63,7 +64,7 @@ def test_a_viewer_who_was_away_resumes_where_it_left(read_events) -> None:
 )
 def test_an_id_that_cannot_be_resumed_is_told_to_start_again(read_events, last_id) -> None:
     async def scenario() -> None:
-        stream = new_stream(kept_events=3)
+        stream = new_stream(kept_things=3)
         stream.publish([change(name) for name in "abcde"])
         view = stream.view(last_id)
         await anext(view)
@@ -89,18 +90,70 @@ def test_a_slow_viewer_gets_the_latest_of_each_thing_and_ids_that_grow(read_even
     asyncio.run(scenario())
 
 
-def test_a_viewer_who_reads_nothing_cannot_make_the_server_grow(read_events, monkeypatch) -> None:
-    monkeypatch.setattr(stream_module, "MAX_PENDING", 100)
-
+def test_nothing_grows_whatever_comes_and_whoever_reads_nothing(read_events) -> None:
     async def scenario() -> None:
-        stream = new_stream()
+        stream = new_stream(kept_things=100)
         view = stream.view(None)
         await anext(view)
         stream.publish([change(f"thing-{number}") for number in range(101)])
-        (viewer,) = stream._viewers
-        assert viewer._pending == {}
+        assert len(stream._last) == 100
         events = await next_events(view, read_events)
         assert [event["event"] for event in events] == ["reset"]
+
+    asyncio.run(scenario())
+
+
+def test_after_minutes_away_nothing_is_missed_that_still_matters(read_events) -> None:
+    """Thirty thousand updates of what moves, one alert: the alert and the last of each come."""
+
+    async def scenario() -> None:
+        stream = new_stream()
+        stream.publish([change("seen")])
+        left_at = stream.last_id
+        stream.publish([Change("alert", "missed?", Feature("missed?", None, {}))])
+        for value in range(30_000):
+            stream.publish([change(f"track-{value % 50}", value)])
+        view = stream.view(left_at)
+        await anext(view)
+        events = await next_events(view, read_events)
+        assert (events[0]["event"], events[0]["data"]["id"]) == ("alert", "missed?")
+        values = {event["data"]["properties"]["value"] for event in events[1:]}
+        assert values == set(range(29_950, 30_000))
+
+    asyncio.run(scenario())
+
+
+def test_what_moves_is_gathered_and_what_calls_is_not(read_events) -> None:
+    async def scenario() -> None:
+        stream = new_stream(gather_s=3600.0)
+        views = [stream.view(None), stream.view(None)]
+        for view in views:
+            await anext(view)
+        stream.publish([change("walker")])
+        reads = [asyncio.create_task(anext(view)) for view in views]
+        await asyncio.sleep(0)
+        assert not any(read.done() for read in reads)
+        stream.publish([Change("alert", "calls", Feature("calls", None, {}))])
+        one, other = await asyncio.gather(*reads)
+        assert one is other  # the very same bytes: made once for both
+        assert [event["data"]["id"] for event in read_events(one)] == ["walker", "calls"]
+        stream.close()
+
+    asyncio.run(scenario())
+
+
+def test_many_things_come_in_several_pieces_and_in_order(read_events, monkeypatch) -> None:
+    monkeypatch.setattr(stream_module, "BATCH", 10)
+
+    async def scenario() -> None:
+        stream = new_stream()
+        stream.publish([change(f"thing-{number}") for number in range(25)])
+        view = stream.view("run1-0")
+        await anext(view)
+        pieces = [await next_events(view, read_events) for _ in range(3)]
+        assert [len(piece) for piece in pieces] == [10, 10, 5]
+        ids = [event["data"]["id"] for piece in pieces for event in piece]
+        assert ids == [f"thing-{number}" for number in range(25)]
 
     asyncio.run(scenario())
 
@@ -146,41 +199,49 @@ def test_a_message_cannot_forge_an_event(read_events) -> None:
     asyncio.run(scenario())
 
 
+async def values_until(stream: Stream, view: AsyncIterator[bytes], *, mark: int) -> dict[str, int]:
+    """Read up to a mark that is put behind all that was published; return each thing's value."""
+    values = {}
+    stream.publish([Change("fusion", "mark", {"mark": mark})])
+    while True:
+        wire = (await anext(view)).decode()
+        for text in (line[6:] for line in wire.split("\n") if line.startswith("data: ")):
+            data = json.loads(text)
+            if "properties" in data:
+                values[data["id"]] = data["properties"]["value"]
+            if data.get("mark") == mark:
+                return values
+
+
 names = st.sampled_from("abc")
-steps = st.lists(st.one_of(names, st.just("snapshot"), st.just("read")), max_size=40)
+steps = st.lists(st.one_of(names, st.sampled_from(["snapshot", "read", "alert"])), max_size=40)
 
 
 @given(steps)
 def test_snapshot_and_events_after_it_always_give_the_present_picture(steps: list[str]) -> None:
     """Whenever a viewer takes its snapshot and however seldom it reads, it ends up right."""
 
-    def read(wire: bytes) -> list[tuple[str, int]]:
-        import json  # noqa: PLC0415 - a fixture does not fit under @given
-
-        data = [line[6:] for line in wire.decode().split("\n") if line.startswith("data: ")]
-        parsed = [json.loads(text) for text in data]
-        return [(one["id"], one["properties"]["value"]) for one in parsed if "properties" in one]
-
     async def scenario() -> None:
-        stream, truth = new_stream(), {}
+        stream = new_stream(gather_s=3600.0)
+        truth: dict[str, int] = {}
         shown: dict[str, int] = {}
         view = stream.view(None)
         await anext(view)
-        for number, step in enumerate(steps):
+
+        for number, step in enumerate([*steps, "read"]):
             if step == "snapshot":
                 await view.aclose()
                 shown, last_id = dict(truth), stream.last_id
                 view = stream.view(last_id)
+                await anext(view)
             elif step == "read":
-                (viewer,) = stream._viewers or {None}
-                if viewer is None or viewer._pending:
-                    shown.update(read(await anext(view)))
+                shown.update(await values_until(stream, view, mark=number))
+            elif step == "alert":
+                stream.publish([Change("alert", f"alert-{number}", {})])
             else:
                 truth[step] = number
                 stream.publish([change(step, number)])
-        await anext(view) if not stream._viewers else None
-        while any(viewer._pending for viewer in stream._viewers):
-            shown.update(read(await anext(view)))
         assert shown == truth
+        stream.close()
 
     asyncio.run(scenario())
