@@ -201,19 +201,21 @@ class Store:
         return self._documents(_of(query, INCIDENT, sector), Incident)
 
     def incidents_changed_since(
-        self, revision: int, *, sector: str | None = None
+        self, revision: int, *, limit: int, sector: str | None = None
     ) -> tuple[int, list[Incident]]:
         """Return the incidents changed after a revision, in that order, and the last revision.
 
-        Ask first with 0, then with what the last call returned.
+        Ask first with 0, then with what the last call returned. Where more than `limit` changed,
+        the latest of them: a store may hold a million.
         """
         query = (
             sa.select(INCIDENT.c.revision, INCIDENT.c.document)
             .where(INCIDENT.c.revision > revision)
-            .order_by(INCIDENT.c.revision)
+            .order_by(INCIDENT.c.revision.desc())
+            .limit(limit)
         )
         with self._transaction() as connection:
-            rows = connection.execute(_of(query, INCIDENT, sector)).all()
+            rows = connection.execute(_of(query, INCIDENT, sector)).all()[::-1]
         last = rows[-1].revision if rows else revision
         return last, [decode_as(row.document, Incident) for row in rows]
 

@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
+from msgspec import Raw
+
 from edge.messages import (
     Alert,
     CommandMessage,
@@ -23,6 +25,7 @@ from edge.messages import (
     RefusedError,
     Topic,
     UtcTime,
+    encode,
 )
 from fusion.waits import Waits
 from maps.layers import collection
@@ -39,6 +42,7 @@ FUSION_LATE_S: Final = 10.0  # it speaks every 5 s
 FUSION_SILENT_S: Final = 15.0
 CANARY_LATE_S: Final = 180.0  # one passes through the whole chain every minute
 LOG_REJECTED_EVERY_S: Final = 10.0
+SNAPSHOT_KEPT_S: Final = 1.0
 
 Clock = Callable[[], UtcTime]
 _T = TypeVar("_T")
@@ -50,8 +54,10 @@ class ReadStore(Protocol):
     def alerts(self, limit: int, *, sector: str) -> list[Alert]:
         """Return a sector's newest alerts, newest first."""
 
-    def incidents_changed_since(self, revision: int, *, sector: str) -> tuple[int, list[Incident]]:
-        """Return the incidents changed after a revision (0: all), and the last revision."""
+    def incidents_changed_since(
+        self, revision: int, *, limit: int, sector: str
+    ) -> tuple[int, list[Incident]]:
+        """Return the latest incidents changed after a revision (0: all), and the last revision."""
 
     def incidents_opened(self, since: UtcTime, until: UtcTime, *, sector: str) -> list[Incident]:
         """Return a sector's incidents that were opened in a time, in order."""
@@ -108,6 +114,8 @@ class Feed:
         self._store_answered_s: float | None = None  # monotonic
         self._store_complaint = "the store was not asked yet"
         self._logged_rejected_s = -LOG_REJECTED_EVERY_S
+        self._layers: dict[str, Any] | None = None  # the last snapshot
+        self._layers_made_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -248,13 +256,21 @@ class Feed:
         }
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the whole picture with the id of the last event that is in it."""
-        kinds = ("track", "alert", "incident", "device", "patrol")
-        return {
-            "event_id": self.stream.last_id,
-            "beat": self.beat(),
-            **{f"{kind}s": collection(self.picture.features(kind)) for kind in kinds},
-        }
+        """Return the whole picture with the id of the last event that is in it.
+
+        It may be a second old, so that many who come at once cost no more than one: the stream
+        sends what came after its id.
+        """
+        made_s = time.monotonic()
+        if self._layers is None or made_s - self._layers_made_s > SNAPSHOT_KEPT_S:
+            kinds = ("track", "alert", "incident", "device", "patrol")
+            layers = {f"{kind}s": collection(self.picture.features(kind)) for kind in kinds}
+            self._layers = {
+                "event_id": self.stream.last_id,
+                **{name: Raw(encode(layer)) for name, layer in layers.items()},
+            }
+            self._layers_made_s = made_s
+        return {"beat": self.beat(), **self._layers}
 
     # -- inside
 
@@ -287,7 +303,9 @@ class Feed:
     def _ask_store(self) -> tuple[Sequence[Alert], Sequence[Incident]]:
         """Ask what changed; alerts too, in case one was missed on MQTT. Blocks."""
         store, sector = self._opened(), self.picture.sector_id
-        last, incidents = store.incidents_changed_since(self._revision, sector=sector)
+        last, incidents = store.incidents_changed_since(
+            self._revision, limit=KEPT["incident"], sector=sector
+        )
         alerts = store.alerts(KEPT["alert"], sector=sector) if incidents else []
         self._revision = last  # only when both were read, else the next poll would miss them
         return alerts, incidents

@@ -160,26 +160,34 @@ def test_an_alert_waits_to_be_published_until_the_broker_has_taken_it(store) -> 
 
 def test_incidents_are_asked_for_by_what_changed_since(store) -> None:
     store.save([IncidentChanged(incident(1)), IncidentChanged(incident(2))], sector=HOME)
-    revision, changed = store.incidents_changed_since(0)
+    revision, changed = store.incidents_changed_since(0, limit=100)
     assert changed == [incident(1), incident(2)]
-    assert store.incidents_changed_since(revision) == (revision, [])
+    assert store.incidents_changed_since(revision, limit=100) == (revision, [])
     store.save([IncidentChanged(incident(1, headcount=3))], sector=HOME)
-    later, changed = store.incidents_changed_since(revision)
+    later, changed = store.incidents_changed_since(revision, limit=100)
     assert (later > revision, changed) == (True, [incident(1, headcount=3)])
     assert store.incidents(9) == [incident(2), incident(1, headcount=3)]
 
 
+def test_of_more_changes_than_asked_for_the_latest_come(store) -> None:
+    """A map that starts on a store of a million incidents asks for those that it can show."""
+    store.save([IncidentChanged(incident(number)) for number in range(1, 6)], sector=HOME)
+    last, changed = store.incidents_changed_since(0, limit=2)
+    assert changed == [incident(4), incident(5)]
+    assert store.incidents_changed_since(last, limit=2) == (last, [])
+
+
 def test_an_incident_saved_again_without_a_change_is_no_change(store) -> None:
     store.save([IncidentChanged(incident(1))], sector=HOME)
-    revision, _ = store.incidents_changed_since(0)
+    revision, _ = store.incidents_changed_since(0, limit=100)
     store.save([IncidentChanged(incident(1))], sector=HOME)
-    assert store.incidents_changed_since(revision) == (revision, [])
+    assert store.incidents_changed_since(revision, limit=100) == (revision, [])
 
 
 def test_of_several_changes_in_one_transaction_the_last_counts(store) -> None:
     events = [IncidentChanged(incident(1, headcount=count)) for count in (1, 5, 3)]
     store.save(events, sector=HOME)
-    assert store.incidents_changed_since(0)[1] == [incident(1, headcount=3)]
+    assert store.incidents_changed_since(0, limit=100)[1] == [incident(1, headcount=3)]
 
 
 def test_two_sectors_in_one_database_do_not_see_one_another(store) -> None:
@@ -192,9 +200,9 @@ def test_two_sectors_in_one_database_do_not_see_one_another(store) -> None:
         store.save(events, sector=sector, position=Position(f"of-{sector}", number))
     assert [a.alert_id for a in store.alerts(9, sector=HOME)] == ["alert-1"]
     assert [i.incident_id for i in store.incidents(9, sector="elsewhere")] == ["incident-2"]
-    assert [i.sector for i in store.incidents_changed_since(0, sector="elsewhere")[1]] == [
-        "elsewhere"
-    ]
+    assert [
+        i.sector for i in store.incidents_changed_since(0, sector="elsewhere", limit=100)[1]
+    ] == ["elsewhere"]
     assert [t.track_id for t in store.tracks(NOON, sector=HOME)] == [f"t-{HOME}"]
     store.save([TracksRevised({f"t-{HOME}": NOON, "t-elsewhere": NOON})], sector=HOME)
     assert [t.track_id for t in store.tracks(NOON)] == ["t-elsewhere"]
@@ -215,9 +223,9 @@ def test_writers_at_once_never_hide_a_change_from_a_reader(database_url, store) 
         thread.start()
     revision, seen = 0, []
     while any(thread.is_alive() for thread in threads):
-        revision, changed = store.incidents_changed_since(revision)
+        revision, changed = store.incidents_changed_since(revision, limit=100)
         seen += changed
-    seen += store.incidents_changed_since(revision)[1]
+    seen += store.incidents_changed_since(revision, limit=100)[1]
     assert len(seen) == len({one.incident_id for one in seen}) == 60
     for other in others:
         other.close()

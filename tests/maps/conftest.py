@@ -160,6 +160,7 @@ class EmptyStore:
         self,
         revision: int,
         *,
+        limit: int,  # noqa: ARG002
         sector: str,  # noqa: ARG002 - the store's own
     ) -> tuple[int, list[Incident]]:
         return revision, []
