@@ -104,7 +104,7 @@ class Stream:
                 calls = True
         while len(self._last) > self._kept_things:
             self._forgotten = self._last.pop(next(iter(self._last))).number
-        if calls or (waits and self._gather_s <= 0.0):
+        if calls or not self._viewers or self._gather_s <= 0.0:
             self._send()
         elif waits and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._gather_s, self._send)
