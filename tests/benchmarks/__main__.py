@@ -152,6 +152,17 @@ BENCHMARKS = {
             "prediction: error of the median time, median": Target(most=0.20),
         },
     ),
+    "viewers": Benchmark(
+        ("-m", "tests.benchmarks.bench_viewers", "360", "200", "100", "300"),
+        {
+            "viewers": Target(least=200.0),
+            "delay p99 s": Target(most=1.0),
+            "alert delay p99 s": Target(most=0.5),
+            "missed by who came back": Target(most=0.0),
+            "connections lost": Target(most=0.0),
+            "server MB, most": Target(most=300.0),
+        },
+    ),
     # About an hour: 60 km·days of nothing to tell.
     "negatives": Benchmark(
         ("-m", "tests.benchmarks.nights.negatives"),
