@@ -1,12 +1,13 @@
 """The HTTP interface to what people do: steps, what was done about an incident, what came of all.
 
-A step is taken by whoever can reach the server: until there is a log-in, that is this machine.
+With a log-in a step is signed with the account's name and role. Without one, whoever reaches this
+machine says who they are.
 """
 
 import secrets
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, HTTPException, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge.messages import (
@@ -28,6 +29,9 @@ from fusion.tally import LAST_DAYS, tallies
 from fusion.waits import Waits
 from maps.api import LiveFeed, ServedSector, json_response
 from maps.feed import ReadStore
+from maps.own_incidents import IncidentId, Seeing, seen_by
+from maps.people.door import having
+from maps.people.roles import AT_THE_MACHINE, Person, Right, Role, steps_of
 from maps.steps import UnansweredError
 
 router = APIRouter()
@@ -42,7 +46,6 @@ _STATUS: Final = {
     Result.INVALID: 422,
 }
 
-IncidentId = Annotated[str, Path(min_length=1, max_length=128)]
 Instant = Annotated[str | None, Query(max_length=32, examples=["2026-03-14T17:00:00Z"])]
 
 
@@ -51,8 +54,8 @@ class Step(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    actor: str = Field(description="Who.")
-    role: str = Field(description="In which role.")
+    actor: str | None = Field(None, description="Who; with a log-in it is whoever is logged in.")
+    role: str | None = Field(None, description="In which role; with a log-in it is theirs.")
     expected_version: int = Field(description="Of the incident as they saw it; 0 if it has none.")
     reason: str = ""
     outcome: Outcome | None = None
@@ -66,6 +69,7 @@ class Step(BaseModel):
 def _described() -> dict[int | str, dict[str, Any]]:
     schema = {"$ref": "#/components/schemas/Incident"}
     whys = {
+        403: "Their role takes no such step.",
         404: "There is no such incident.",
         409: "Somebody else was first, or no such step leads on from its state.",
         413: "The body is longer than any step.",
@@ -76,20 +80,31 @@ def _described() -> dict[int | str, dict[str, Any]]:
     return said | {status: {"description": why} for status, why in whys.items()}
 
 
-@router.post(
-    "/api/v1/incidents/{incident_id}/{verb}", responses=_described(), response_class=Response
-)
-async def take_step(
-    incident_id: IncidentId,
-    verb: Verb,
-    step: Step,
-    feed: LiveFeed,
-    content_type: Annotated[str, Header(include_in_schema=False)] = "",
-) -> Response:
-    """Take a step with an incident; the answer is the incident as it stands then."""
-    # Another site's page can make a browser send anything but JSON without asking first.
+def json_only(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> None:
+    """Refuse a body that is not JSON: anything else another site's page can make a browser send.
+
+    Raises:
+        HTTPException: 415.
+    """
     if content_type.partition(";")[0].strip().lower() != _JSON:
         raise HTTPException(415, f"the body must be {_JSON}, not {content_type!r}")
+
+
+@router.post(
+    "/api/v1/incidents/{incident_id}/{verb}",
+    responses=_described(),
+    response_class=Response,
+    dependencies=[Depends(json_only)],
+)
+async def take_step(
+    incident_id: IncidentId, verb: Verb, step: Step, person: Seeing, feed: LiveFeed
+) -> Response:
+    """Take a step with an incident; the answer is the incident as it stands then."""
+    if verb not in steps_of(person.role):
+        raise HTTPException(403, f"the role {person.role.value} may not {verb.value}")
+    step = _signed(step, person)
+    if person.role is Role.PARTNER:
+        await seen_by(person, feed, incident_id)
     try:
         command = _command(incident_id, verb, step, sector=feed.picture.sector_id, at=feed.clock())
     except InvalidMessageError as error:
@@ -104,8 +119,10 @@ async def take_step(
 
 
 @router.get("/api/v1/incidents/{incident_id}/deeds", response_class=Response)
-async def deeds(incident_id: IncidentId, feed: LiveFeed) -> Response:
+async def deeds(incident_id: IncidentId, person: Seeing, feed: LiveFeed) -> Response:
     """Every command about an incident, those that were refused too, in order."""
+    if person.role is Role.PARTNER:
+        await seen_by(person, feed, incident_id)
     try:
         found = await feed.ask(lambda store: store.deeds(incident_id))
     except RefusedError as error:
@@ -113,7 +130,11 @@ async def deeds(incident_id: IncidentId, feed: LiveFeed) -> Response:
     return json_response(found)
 
 
-@router.get("/api/v1/tally", response_class=Response)
+@router.get(
+    "/api/v1/tally",
+    response_class=Response,
+    dependencies=[Depends(having(Right.SEE_FIGURES))],
+)
 async def tally(
     feed: LiveFeed,
     sector: ServedSector,
@@ -150,6 +171,25 @@ async def tally(
             simulated=simulated,
         )
     )
+
+
+def _signed(step: Step, person: Person) -> Step:
+    """Return a step with its actor and role: the account's, where there is a log-in.
+
+    Raises:
+        HTTPException: 422: it names nobody, or somebody else.
+    """
+    if person is AT_THE_MACHINE:
+        for field in ("actor", "role"):
+            if getattr(step, field) is None:
+                raise HTTPException(422, f"body.{field}: Field required, nobody is logged in")
+        return step
+    own = {"actor": person.name, "role": person.role.value}
+    for field, value in own.items():
+        said = getattr(step, field)
+        if said not in {None, value}:
+            raise HTTPException(422, f"body.{field}: {said!r} is not {value!r}, who is logged in")
+    return step.model_copy(update=own)
 
 
 def _command(

@@ -17,6 +17,7 @@ from edge.messages import (
     Incident,
     Result,
     UtcTime,
+    Verb,
     decode,
     decode_as,
     encode,
@@ -30,6 +31,8 @@ from fusion.workflow import Workflow
 from maps import assets, steps
 from maps.app import create_app
 from maps.feed import Feed
+from maps.people.door import person_of
+from maps.people.roles import AT_THE_MACHINE, Person, Role, steps_of
 
 LAN = {"actor": "Lan", "role": "truc-ban", "expected_version": 0}
 
@@ -55,6 +58,14 @@ class Fusion:
         if self.answers:
             self._feed.steps.hear(encode(events[-1].reply))
         return True
+
+    def hand_to(self, unit: str) -> None:
+        """Let the station take the incident on and hand it over."""
+        for verb, more in (("acknowledge", {}), ("hand_over", {"assigned_to": unit})):
+            said = LAN | {"v": 1, "message_id": verb, "device_id": "maps", "sector": "bien-thu"}
+            said |= {"at": self._now, "incident_id": self.incident_id, "verb": verb, **more}
+            said["expected_version"] = 0 if verb == "acknowledge" else 1
+            self._take("tuanbien/v1/bien-thu/maps/commands", encode(said))
 
     # What the store would say.
 
@@ -86,9 +97,16 @@ def fusion(feed, say, noon) -> Fusion:
 
 
 @pytest.fixture
-def ask(sector, feed) -> Callable[..., httpx.Response]:
+def who() -> list[Person]:
+    """Who asks, as the first of one: nobody is logged in until the test says so."""
+    return [AT_THE_MACHINE]
+
+
+@pytest.fixture
+def ask(sector, feed, who) -> Callable[..., httpx.Response]:
     assets.bring()
     app = create_app(sector=sector, feed=feed)
+    app.dependency_overrides[person_of] = lambda: who[0]
 
     def once(method: str, path: str, **options: object) -> httpx.Response:
         async def request() -> httpx.Response:
@@ -253,6 +271,56 @@ def test_the_tally_is_served_for_a_time_that_is_one(ask) -> None:
     assert (refused.status_code, "is not before" in refused.text) == (422, True)
     assert ask("GET", "tally?until=today").status_code == 422
     assert ask("GET", "tally?until=0001-01-01T00:00:00Z").status_code == 422
+
+
+# -- with a log-in ---------------------------------------------------------------------------
+
+
+def somebody(role: Role, unit: str | None = None) -> Person:
+    return Person("a-1", "Hạ sĩ Lan", role, unit)
+
+
+@pytest.mark.parametrize("verb", Verb)
+@pytest.mark.parametrize("role", Role)
+def test_a_role_takes_its_own_steps_and_no_others(ask, fusion, who, role, verb) -> None:
+    who[0] = somebody(role, "kiem-lam")
+    fusion.hand_to("kiem-lam")
+    before = fusion.deeds(fusion.incident_id)
+    answer = ask("POST", f"incidents/{fusion.incident_id}/{verb}", json={"expected_version": 9})
+    if verb in steps_of(role):
+        assert answer.status_code == 409  # it came to fusion, which knows a later version
+        deed = fusion.deeds(fusion.incident_id)[-1]
+        assert (deed.actor, deed.role) == ("Hạ sĩ Lan", role.value)
+    else:
+        assert answer.status_code == 403
+        assert answer.json()["detail"] == f"the role {role.value} may not {verb.value}"
+        assert fusion.deeds(fusion.incident_id) == before
+
+
+@pytest.mark.parametrize("said", [{"actor": "Minh"}, {"role": "commander"}, {"actor": ""}])
+def test_nobody_signs_with_another_name_than_their_own(ask, fusion, who, said) -> None:
+    who[0] = somebody(Role.DUTY_OFFICER)
+    path = f"incidents/{fusion.incident_id}/acknowledge"
+    answer = ask("POST", path, json={"expected_version": 0} | said)
+    assert (answer.status_code, "who is logged in" in answer.text) == (422, True)
+    assert fusion.deeds(fusion.incident_id) == []
+    own = {"actor": "Hạ sĩ Lan", "role": "duty_officer", "expected_version": 0}
+    assert ask("POST", path, json=own).json()["acted_by"] == "Hạ sĩ Lan"
+
+
+@pytest.mark.parametrize("unit", [None, "hai-quan"])
+def test_to_a_partner_there_are_no_incidents_but_its_own(ask, fusion, who, unit) -> None:
+    who[0] = somebody(Role.PARTNER, unit)
+    note = {"expected_version": 2, "reason": "đã nhận"}
+    path = f"incidents/{fusion.incident_id}"
+    assert ask("POST", f"{path}/note", json=note).status_code == 404
+    assert ask("GET", f"{path}/deeds").status_code == 404
+    fusion.hand_to("kiem-lam")
+    assert ask("POST", f"{path}/note", json=note).status_code == 404
+    who[0] = somebody(Role.PARTNER, "kiem-lam")
+    assert ask("POST", f"{path}/note", json=note).is_success
+    assert len(ask("GET", f"{path}/deeds").json()) == 3
+    assert ask("GET", "tally").status_code == 403
 
 
 # -- through a real broker -------------------------------------------------------------------

@@ -1,0 +1,37 @@
+"""Which incidents somebody may see: a partner those that were handed over to it, others all."""
+
+from typing import Annotated, Final
+
+from fastapi import Depends, HTTPException, Path
+
+from edge.messages import Incident, RefusedError
+from maps.feed import Feed
+from maps.people.door import having
+from maps.people.roles import Person, Right, Role
+
+IncidentId = Annotated[str, Path(min_length=1, max_length=128)]
+Seeing = Annotated[Person, Depends(having(Right.SEE_INCIDENTS))]
+_NONE: Final = "there is no incident {}"
+
+
+def may_see(person: Person, incident: Incident) -> bool:
+    """Tell whether somebody who may see incidents may see this one."""
+    return person.role is not Role.PARTNER or (
+        person.unit is not None and incident.assigned_to == person.unit
+    )
+
+
+async def seen_by(person: Person, feed: Feed, incident_id: str) -> Incident:
+    """Return an incident as it stands.
+
+    Raises:
+        HTTPException: 404: there is none, or none that they may see; 503: the store is away.
+    """
+    try:
+        incident = await feed.ask(lambda store: store.incident(incident_id))
+    except RefusedError as error:
+        raise HTTPException(503, str(error)) from error
+    of_here = incident is not None and incident.sector == feed.picture.sector_id
+    if incident is None or not of_here or not may_see(person, incident):
+        raise HTTPException(404, _NONE.format(incident_id))
+    return incident
