@@ -145,9 +145,10 @@ async def healthz(feed: LiveFeed) -> Response:
 
 
 @router.get("/metrics", include_in_schema=False)
-async def metrics(feed: LiveFeed) -> Response:
+async def metrics(request: Request, feed: LiveFeed) -> Response:
     """Figures for Prometheus."""
-    return Response(exposition(feed), media_type=CONTENT_TYPE)
+    tiles = request.app.state.base_map.answers
+    return Response(exposition(feed, tiles), media_type=CONTENT_TYPE)
 
 
 def wire_schemas() -> dict[str, Any]:

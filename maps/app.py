@@ -5,7 +5,7 @@ only: without the second, any web page could reach it through a host name of its
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fusion.sector import Sector
 from maps import assets
 from maps.api import router, wire_schemas
+from maps.base_map.api import router as base_map_router
+from maps.base_map.online import OnlineTileHost
+from maps.base_map.served import BaseMap
 from maps.feed import Feed
 from maps.language import LANGUAGES
 from maps.live_map import render_live_map
@@ -34,7 +37,7 @@ _VERSION: Final = "1"
 _MOST_BYTES: Final = 65_536  # of a body: no step is half as long
 
 
-def create_app(*, sector: Sector, feed: Feed) -> FastAPI:
+def create_app(*, sector: Sector, feed: Feed, base_map: BaseMap | None = None) -> FastAPI:
     """Compose the application.
 
     Raises:
@@ -44,8 +47,9 @@ def create_app(*, sector: Sector, feed: Feed) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with feed.running():
-            yield
+        with closing(app.state.base_map):
+            async with feed.running():
+                yield
 
     app = FastAPI(
         title="Tuần Biên",
@@ -56,15 +60,19 @@ def create_app(*, sector: Sector, feed: Feed) -> FastAPI:
         redoc_url=None,
     )
     app.state.feed, app.state.sector = feed, sector
+    app.state.base_map = base_map or BaseMap()
     app.include_router(router)
     app.include_router(step_router)
     app.include_router(people_router)
+    app.include_router(base_map_router)
     _add_pages(app, sector)
     _add_refusals(app)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
+    if app.state.base_map.online is not None:
+        app.add_middleware(OnlineTileHost, online=app.state.base_map.online)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES, www_redirect=False)
     return app
 

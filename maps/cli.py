@@ -1,6 +1,7 @@
 """`tuanbien maps serve | draw`."""
 
 import argparse
+import json
 import logging
 import os
 import secrets
@@ -49,7 +50,30 @@ def _parser() -> argparse.ArgumentParser:
         metavar="S",
         help="for exercises: seconds added to this machine's clock",
     )
+    serve.add_argument(
+        "--base-map", type=Path, metavar="FILE", help="tiles under the map: MBTiles or PMTiles"
+    )
+    serve.add_argument(
+        "--elevation", type=Path, metavar="FILE", help="heights to shade: GeoTIFF, SRTM .hgt, …"
+    )
+    serve.add_argument(
+        "--online-tiles",
+        metavar="URL",
+        help="tiles from the internet, with {z}, {x}, {y} (default: nothing from outside)",
+    )
+    serve.add_argument(
+        "--online-attribution", metavar="TEXT", help="whose they are, as the map says it"
+    )
     serve.set_defaults(run=_serve)
+
+    checking = commands.add_parser("base-map", help="say what a file of tiles holds")
+    checks = checking.add_subparsers(required=True, metavar="COMMAND")
+    check = checks.add_parser("check", help="print it as JSON")
+    check.add_argument("file", type=Path, metavar="FILE")
+    check.add_argument(
+        "--sector", type=Path, metavar="SECTOR.toml", help="whether it covers this sector"
+    )
+    check.set_defaults(run=_check_base_map)
 
     drawing = commands.add_parser("draw", help="draw a GeoJSON file on a page of its own")
     drawing.add_argument("file", type=Path, metavar="FILE.geojson")
@@ -63,6 +87,8 @@ def _serve(options: argparse.Namespace) -> int:
     from fusion.sector import load_sector  # noqa: PLC0415
     from fusion.store import Store, connect  # noqa: PLC0415
     from maps.app import create_app  # noqa: PLC0415
+    from maps.base_map.online import online_tiles  # noqa: PLC0415
+    from maps.base_map.served import BaseMap  # noqa: PLC0415
     from maps.feed import Feed  # noqa: PLC0415
     from maps.server import listen, serve  # noqa: PLC0415
 
@@ -77,11 +103,25 @@ def _serve(options: argparse.Namespace) -> int:
         clock=partial(UtcTime.read_clock, offset_s=options.clock_offset_s),
         run_id=secrets.token_hex(4),
     )
-    app = create_app(sector=sector, feed=feed)
+    base_map = BaseMap(
+        tiles=options.base_map,
+        elevation=options.elevation,
+        online=online_tiles(options.online_tiles, options.online_attribution),
+    )
+    app = create_app(sector=sector, feed=feed, base_map=base_map)
     listener = listen(options.host, options.port)
     host, port = listener.getsockname()[:2]
     print(f"live map: http://{f'[{host}]' if ':' in host else host}:{port}/", flush=True)
     serve(app, listener, on_stop=feed.stream.close)
+    return 0
+
+
+def _check_base_map(options: argparse.Namespace) -> int:
+    from fusion.sector import load_sector  # noqa: PLC0415 - only here and for serving
+    from maps.base_map.check import check  # noqa: PLC0415
+
+    sector = None if options.sector is None else load_sector(options.sector)
+    print(json.dumps(check(options.file, sector), ensure_ascii=False))
     return 0
 
 

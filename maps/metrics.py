@@ -1,6 +1,6 @@
 """What a monitoring system reads at /metrics (Prometheus text format); a registry of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -81,8 +81,28 @@ def _of_fusion(status: FusionStatus | None) -> Iterator[Metric]:
     yield offsets
 
 
-def exposition(feed: Feed) -> bytes:
+class TileCollector(Collector):
+    """Reads off how many tiles of the ground were asked for, and what came of it."""
+
+    def __init__(self, answers: Mapping[tuple[str, str], int]) -> None:
+        """Watch the count by layer and answer."""
+        self._answers = answers
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the count as it stands."""
+        tiles = CounterMetricFamily(
+            "tuanbien_maps_tiles",
+            "Tiles asked for: given, missing or damaged.",
+            labels=["layer", "answer"],
+        )
+        for (layer, answer), count in sorted(self._answers.items()):
+            tiles.add_metric([layer, answer], count)
+        yield tiles
+
+
+def exposition(feed: Feed, tiles: Mapping[tuple[str, str], int]) -> bytes:
     """Return the figures in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(FeedCollector(feed))
+    registry.register(TileCollector(tiles))
     return generate_latest(registry)

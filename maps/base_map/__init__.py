@@ -1,0 +1,1 @@
+"""The ground under the live map: tiles from a file, shaded relief, no internet needed."""
