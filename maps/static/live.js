@@ -2,6 +2,7 @@
 // No framework; all text from messages goes into the page by textContent (see page/element.js).
 
 import { AlertBoard } from "./live/alerts.js";
+import { BaseMap, fetchBaseMap } from "./live/base_map.js";
 import { clockText, dayText, setTimeZone, word } from "./page/wording.js";
 import { drawBackground } from "./live/background.js";
 import { Eyes } from "./live/eyes.js";
@@ -57,17 +58,18 @@ function showState(state) {
     : word("state.stale", { state: text, time: clockText(state.since) }));
 }
 
-function start(sector) {
+function start(sector, described) {
   setTimeZone(sector.timezone);
   const ground = new Ground(map, sector.layers);
   drawBackground(map, () => ground.fit());
+  const baseMap = new BaseMap(map, described);
   const eyes = new Eyes(map);
   const tracks = new Tracks(map);
   const patrols = new Patrols(map);
   const alerts = new AlertBoard(map, ground);
   const parts = { track: tracks, alert: alerts, incident: alerts, device: eyes, patrol: patrols };
   new LayerSwitch(map, [...ground.layers(), ...eyes.layers(), ...tracks.layers(),
-    ...patrols.layers(), ...alerts.layers()]);
+    ...patrols.layers(), ...alerts.layers(), ...baseMap.layers()]);
   ground.fit();
 
   // Until somebody touches the page it shows what the devices watch: a border is far longer.
@@ -127,4 +129,4 @@ function start(sector) {
   feed.start();
 }
 
-start(await fetchSector());
+start(await fetchSector(), await fetchBaseMap());
