@@ -633,6 +633,7 @@ class FusionStatus(Wire, frozen=True, kw_only=True):
     # The last message of fusion's own that came through the whole chain, and how long that took.
     canary_at: UtcTime | None = None  # it was published
     canary_s: NotNegative | None = None  # from there to the store
+    history_forgotten: Count | None = None  # rows of history that were old enough to go
 
 
 FROM_FIELD: Final[dict[str, type[FieldMessage]]] = {

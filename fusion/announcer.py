@@ -138,6 +138,7 @@ class Announcer:
         online: bool,
         door: Door = QUIET,
         canary: Passed | None = None,
+        history_forgotten: int = 0,
     ) -> None:
         """Tell how fusion is; that it goes offline is waited for a little."""
         status = FusionStatus(
@@ -159,6 +160,7 @@ class Announcer:
             noted=door.noted or None,
             canary_at=None if canary is None else canary.at,
             canary_s=None if canary is None else round(canary.took_s, 3),
+            history_forgotten=history_forgotten or None,
         )
         if not online:
             self._link.publish_last(self._topic("status"), encode(status))

@@ -34,10 +34,12 @@ DEFAULT_BROKER: Final = "mqtt://127.0.0.1:1883"
 DEFAULT_STORE: Final = "sqlite:///tuanbien.db"
 DEFAULT_JOURNAL: Final = "journal"
 DEFAULT_KEEP_DAYS: Final = "90"
+DEFAULT_HISTORY_DAYS: Final = "30"
 WHAT_IF: Final = "what_if.jsonl"
 OWN_RULES: Final = "own_rules"  # beside it: the results by the sector's own rules
 FOR_EVER: Final = "forever"
 _DAY_S: Final = 86_400.0
+_MOST_DAYS: Final = 36_500
 # Nothing in the engine goes round in circles, and a horizon of it is millions of objects: to look
 # through them all for what does took a quarter of the time, up to a second at once. What is young
 # is still looked through.
@@ -75,6 +77,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DAYS",
         help="older parts of the journal are removed, or with `forever` never "
         f"(TUANBIEN_JOURNAL_KEEP_DAYS; default: {DEFAULT_KEEP_DAYS})",
+    )
+    serve.add_argument(
+        "--keep-history-days",
+        type=_history_s,
+        default=os.environ.get("TUANBIEN_KEEP_HISTORY_DAYS", DEFAULT_HISTORY_DAYS),
+        dest="history_keep_s",
+        metavar="DAYS",
+        help="what the picture was, for playback, is kept so long; 0: not at all "
+        f"(TUANBIEN_KEEP_HISTORY_DAYS; default: {DEFAULT_HISTORY_DAYS})",
     )
     serve.add_argument(
         "--snapshot-every-s",
@@ -201,6 +212,15 @@ def _keep_s(text: str) -> float | None:
     return None if text == FOR_EVER else _positive(text) * _DAY_S
 
 
+def _history_s(text: str) -> float:
+    with suppress(ValueError):
+        days = float(text)
+        if 0.0 <= days <= _MOST_DAYS:
+            return days * _DAY_S
+    msg = f"{text!r} is not a number of days from 0 to {_MOST_DAYS}"
+    raise argparse.ArgumentTypeError(msg)
+
+
 def _serve(arguments: argparse.Namespace) -> int:
     from fusion.ingest import serve  # noqa: PLC0415 - replay and check need no database
 
@@ -217,6 +237,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         stop=_stopped_by_signal(),
         snapshot_every_s=arguments.snapshot_every_s,
         journal_keep_s=arguments.journal_keep_s,
+        history_keep_s=arguments.history_keep_s,
     )
     return 0
 

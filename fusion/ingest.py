@@ -8,7 +8,7 @@ from fusion.journal import Journal, Recorded, recording_line
 from fusion.link import Link, field_topics, is_ours
 from fusion.reception import BATCH, Clock
 from fusion.sector import Sector
-from fusion.service import TICK_S, Service
+from fusion.service import HISTORY_KEEP_S, TICK_S, Service
 from fusion.snapshot_folder import SnapshotFolder
 from fusion.snapshotter import EVERY_S, Snapshotter
 from fusion.store import Store
@@ -24,6 +24,7 @@ def serve(  # noqa: PLR0913 - what a service is wired to
     stop: threading.Event,
     snapshot_every_s: float = EVERY_S,
     journal_keep_s: float | None = None,
+    history_keep_s: float = HISTORY_KEEP_S,
 ) -> None:
     """Run the service of one sector until `stop`.
 
@@ -57,6 +58,7 @@ def serve(  # noqa: PLR0913 - what a service is wired to
                     SnapshotFolder(journal_dir, sector), every_s=snapshot_every_s
                 ),
                 journal_keep_s=journal_keep_s,
+                history_keep_s=history_keep_s,
             ).run()
         finally:
             store.close()

@@ -9,6 +9,7 @@ store has seen. It begins with the last snapshot of the engine and what the jour
 
 import gc
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ from fusion.events import (
     TracksRevised,
     TracksUpdated,
 )
+from fusion.history import Attendance, Span
 from fusion.intake import Refusals, sender_of, sender_on
 from fusion.journal import Journal, Position
 from fusion.link import Delivery, Link
@@ -41,7 +43,7 @@ from fusion.sector import Sector
 from fusion.snapshot import UnfitSnapshotError
 from fusion.snapshot_folder import ignored
 from fusion.snapshotter import Snapshotter
-from fusion.store import Store
+from fusion.store import Store, StoreUnavailableError
 from fusion.workflow import DEEDS_KEPT, KEPT
 
 TICK_S: Final = 0.5
@@ -51,6 +53,10 @@ _NOTE_S: Final = 0.02  # an alert that was taken is noted so soon: else a restar
 _EVENTS: Final = 4096  # that wait for the store at most
 _SAVE_S: Final = 1.0  # where nothing but track lines is new: only the last of each is kept
 _FAREWELL_S: Final = 1.0  # a clean stop gives what waits for the engine so long
+HISTORY_KEEP_S: Final = 30 * 86_400.0
+_FORGOTTEN_AT_ONCE: Final = 500  # rows: some ms
+_FORGET_S: Final = 60.0
+_FORGET_MORE_S: Final = 2.0  # while there is more that is too old
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
@@ -69,11 +75,13 @@ class Service:
         stop: threading.Event,
         snapshots: Snapshotter | None = None,
         journal_keep_s: float | None = None,
+        history_keep_s: float = HISTORY_KEEP_S,
     ) -> None:
         """Wire the parts; they stay the caller's to close.
 
         Without `snapshots` recovery has the journal alone. With `journal_keep_s`, segments of the
-        journal that are older, and that no recovery would read, are removed.
+        journal that are older, and that no recovery would read, are removed. History is kept for
+        `history_keep_s`; 0: none is, and what there is goes.
         """
         self._sector = sector
         self._link = link
@@ -83,6 +91,7 @@ class Service:
         self._stop = stop
         self._snapshots = snapshots
         self._journal_keep_s = journal_keep_s
+        self._history_keep_s = history_keep_s
         self._engine = Engine(sector)
         self._announcer = Announcer(sector.id, link)
         self._canary = Canary(sector, link, clock)
@@ -94,6 +103,10 @@ class Service:
         self._events: list[Event] = []
         self._rejections: list[Rejection] = []
         self._refused: list[Delivery] = []
+        self._attendance = Attendance()
+        self._heard: list[Span] = []
+        self._forget_s = -math.inf  # when to look for what history has that is too old
+        self._forgotten = 0  # rows of history
         self._saved: Position | None = None
         self._saved_s = -_SAVE_S
         self._malformed = Refusals()
@@ -142,6 +155,8 @@ class Service:
                 next_tick_s = now_s + TICK_S
                 self._tick()
                 self._tend_canary(now_s)
+                self._attend()
+                self._forget_history(now_s)
             if self._is_unsaved and (self._is_urgent or now_s >= self._saved_s + _SAVE_S):
                 self._save()
             self._note_taken()
@@ -162,6 +177,7 @@ class Service:
             if batch is None:
                 break
             self._take(batch)
+        self._attend(last=True)
         self._save()
 
     def _tick(self) -> None:
@@ -212,10 +228,33 @@ class Service:
         for name in gone:
             _log.info("removed %s: older than %.1f days", name, keep_s / 86_400.0)
 
+    def _attend(self, *, last: bool = False) -> None:
+        """Note who is heard, and that fusion runs: what was not followed must not look quiet."""
+        if self._history_keep_s > 0.0:
+            now = self._clock()
+            self._attendance.ran(now)
+            self._heard += self._attendance.due(now, last=last)
+
+    def _forget_history(self, now_s: float) -> None:
+        """Let go of a little of what history has kept for long enough."""
+        if now_s < self._forget_s:
+            return
+        before = self._clock().after(-self._history_keep_s)
+        try:
+            gone = self._store.forget_history(
+                self._sector.id, before=before, at_most=_FORGOTTEN_AT_ONCE
+            )
+        except StoreUnavailableError as error:
+            _log.warning("history: %s", error)
+            gone = 0
+        self._forgotten += gone
+        self._forget_s = now_s + (_FORGET_MORE_S if gone == _FORGOTTEN_AT_ONCE else _FORGET_S)
+
     def _take(self, batch: Batch) -> None:
         """Let the engine take what is in the journal now."""
         events: list[Event] = []
         for item in batch.accepted:
+            self._attendance.hear(item.message, at=item.recorded.received_at)
             events += self._step(item, self._rejections)
         self._note(events)
         for one in batch.rejections:
@@ -256,7 +295,8 @@ class Service:
 
     @property
     def _is_unsaved(self) -> bool:
-        return bool(self._events or self._rejections or self._taken != self._saved)
+        news = self._events or self._rejections or self._heard
+        return bool(news or self._taken != self._saved)
 
     @property
     def _is_urgent(self) -> bool:
@@ -269,6 +309,7 @@ class Service:
         """Save what happened, in one transaction; then publish the alerts."""
         events, rejections, refused = self._events, self._rejections, self._refused
         self._events, self._rejections, self._refused = [], [], []
+        heard, self._heard = self._heard, []
         new = self._insist(
             partial(
                 self._store.save,
@@ -276,6 +317,7 @@ class Service:
                 sector=self._sector.id,
                 position=None if self._taken == self._saved else self._taken,
                 rejections=rejections,
+                heard=heard if self._history_keep_s > 0.0 else None,
             )
         )
         self._saved, self._saved_s = self._taken, time.monotonic()
@@ -299,6 +341,7 @@ class Service:
             online=online,
             door=Door.of(self._engine.intake, self._malformed),
             canary=self._canary.last,
+            history_forgotten=self._forgotten,
         )
 
     def _insist(self, action: Callable[[], _T]) -> _T:
@@ -340,12 +383,17 @@ class Service:
             if known is not None and position <= known:
                 self._step(item, [])
                 continue
+            self._attendance.hear(item.message, at=recorded.received_at)
+            self._heard += self._attendance.due(recorded.received_at)
             self._events += self._step(item, self._rejections)
             unsaved += 1
             if unsaved % BATCH == 0:
                 self._taken = position
                 self._save()
         self._taken = self._journal.end
+        # As far as it goes, before anything of now: in between nobody was there.
+        self._heard += self._attendance.due(last, last=True)
+        self._attendance = Attendance()
         if self._is_unsaved:
             self._save()
         _log.info(

@@ -38,7 +38,10 @@ from fusion.events import (
     TracksRevised,
     TracksUpdated,
 )
+from fusion.history import Span
 from fusion.journal import Position
+from fusion.keeping import forget, keep_lines, keep_spans
+from fusion.past import Past
 from fusion.saving import Rejection, Writer, journal_key
 from fusion.tables import (
     ALERT,
@@ -129,11 +132,13 @@ class Store:
         sector: str,
         position: Position | None = None,
         rejections: Sequence[Rejection] = (),
+        heard: Sequence[Span] | None = None,
     ) -> list[Alert]:
         """Keep what happened, in one transaction; return the alerts that are new.
 
         `position` is the place in the sector's journal behind the last message that the events
-        come from.
+        come from; `heard`, who was heard meanwhile, goes into the history with the lines of the
+        tracks. None: no history is kept.
 
         Raises:
             StoreUnavailableError: Nothing was kept; the same call may succeed later.
@@ -145,9 +150,11 @@ class Store:
                 [event.incident for event in events if isinstance(event, IncidentChanged)]
             )
             write.deeds([one.reply.deed for one in events if isinstance(one, CommandAnswered)])
-            write.tracks(
-                [event for event in events if isinstance(event, TracksRevised | TracksUpdated)]
-            )
+            lines = [one for one in events if isinstance(one, TracksRevised | TracksUpdated)]
+            write.tracks(lines)
+            if heard is not None:
+                keep_lines(connection, sector, lines)
+                keep_spans(connection, sector, heard)
             write.suppressed(
                 [
                     event
@@ -171,7 +178,22 @@ class Store:
                 sa.update(ALERT).where(ALERT.c.alert_id.in_(alert_ids)).values(published=True)
             )
 
+    def forget_history(self, sector: str, *, before: UtcTime, at_most: int) -> int:
+        """Delete what history has from before an instant, at most so many rows; return how many.
+
+        Raises:
+            StoreUnavailableError: Nothing was deleted.
+        """
+        with self._transaction() as connection:
+            return forget(connection, sector, before=before, at_most=at_most)
+
     # -- reading -----------------------------------------------------------------------------
+
+    @contextmanager
+    def past(self, sector: str) -> Iterator[Past]:
+        """Give what the store knows of a sector's past, as it is at one instant."""
+        with self._transaction() as connection:
+            yield Past(connection, sector)
 
     def alerts(self, limit: int, *, sector: str | None = None) -> list[Alert]:
         """Return the latest alerts, newest first; of one sector or of all."""

@@ -7,7 +7,15 @@ queries look for.
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Index, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Index,
+    LargeBinary,
+    Text,
+    TypeDecorator,
+)
 from sqlmodel import Field, SQLModel
 
 
@@ -133,6 +141,32 @@ class DeedRow(SQLModel, table=True):
     document: str = Field(sa_type=Text)
 
 
+class HistoryLineRow(SQLModel, table=True):
+    """A track's lines of one minute, at most one a second (`fusion.history.pack`)."""
+
+    __tablename__: ClassVar[str] = "history_line"
+
+    sector: str = Field(primary_key=True)
+    minute: int = Field(primary_key=True, sa_type=BigInteger)  # since 1970
+    track_id: str = Field(primary_key=True)
+    has_lost: bool  # one of its lines is of somebody lost near the line: shown for long after
+    packed: bytes = Field(sa_type=LargeBinary)
+
+
+class HistorySpanRow(SQLModel, table=True):
+    """From when until when a device or unit was heard saying much the same, or fusion ran."""
+
+    __tablename__: ClassVar[str] = "history_span"
+    __table_args__ = (Index("ix_history_span_sector_until", "sector", "until"),)
+
+    sector: str = Field(primary_key=True)
+    sender: str = Field(primary_key=True)  # `fusion`: it ran
+    since: datetime = Field(primary_key=True, sa_type=UtcInstant)
+    until: datetime = Field(sa_type=UtcInstant)
+    is_over: bool
+    document: str = Field(sa_type=Text)
+
+
 class MetaRow(SQLModel, table=True):
     """What the store knows about itself: the last revision, each sector's place in its journal."""
 
@@ -152,3 +186,5 @@ REJECTED: Final = SQLModel.metadata.tables["rejected"]
 REJECTED_COUNT: Final = SQLModel.metadata.tables["rejected_count"]
 DEED: Final = SQLModel.metadata.tables["deed"]
 META: Final = SQLModel.metadata.tables["meta"]
+HISTORY_LINE: Final = SQLModel.metadata.tables["history_line"]
+HISTORY_SPAN: Final = SQLModel.metadata.tables["history_span"]

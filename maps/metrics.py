@@ -79,6 +79,11 @@ def _of_fusion(status: FusionStatus | None) -> Iterator[Metric]:
             offsets.add_metric([device], offset_s)
     yield refused
     yield offsets
+    yield CounterMetricFamily(
+        "tuanbien_fusion_history_forgotten",
+        "Rows of history that were kept for long enough, since fusion began.",
+        value=float((status and status.history_forgotten) or 0),
+    )
 
 
 class TileCollector(Collector):

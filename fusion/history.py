@@ -1,0 +1,300 @@
+"""What playback needs of the past, packed small: track lines by the minute, who was heard how.
+
+A track's lines of one minute, at most one a second, are one record of 22 bytes a line. What
+devices and our units say is a span: from when until when they were heard saying much the same. So
+is the time that fusion itself ran: what lies in none of its spans nobody followed, and was not
+quiet.
+Pure: no clock, no database.
+"""
+
+import math
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from edge.messages import (
+    FUSION,
+    AnyFieldMessage,
+    Polygon,
+    PositionMessage,
+    StatusMessage,
+    TrackState,
+    TrackUpdate,
+    UtcTime,
+    encode,
+)
+
+SPAN_S: Final = 60.0  # what goes on is noted anew so often
+RUN_S: Final = 20.0  # and that fusion runs
+SILENT_S: Final = 15.0  # three status messages missed: the span is over
+STEP_S: Final = 5.0  # who moves is noted no more often
+MOVED_M: Final = 5.0
+FRAME_OLD_S: Final = 10.0  # a picture older than this is no picture of now
+_M_PER_DEG: Final = 111_320.0
+
+_MINUTE_S: Final = 60
+# Of one line: ms of the minute, lat and lon in 1e-7 degrees, velocity east and north in cm/s,
+# sigma east and north in m and their correlation as half floats, the look, state and whether lost.
+_LINE: Final = struct.Struct("<HiihheeeBB")
+_DEG: Final = 1e-7
+_MPS: Final = 0.01
+_SIGMA_M: Final = (0.01, 60_000.0)  # what a half float holds well
+_STATES: Final = tuple(TrackState)
+_LOST: Final = 0x80
+
+Second = int  # of a minute
+MinuteLines = dict[Second, TrackUpdate]
+_Looks = list[tuple[str, tuple[str, ...]]]  # label and devices
+
+
+def minute_of(at: UtcTime) -> int:
+    """Return the minute of an instant, counted since 1970."""
+    return int(at.timestamp() // _MINUTE_S)
+
+
+def start_of(minute: int) -> UtcTime:
+    """Return the instant at which a minute begins."""
+    return UtcTime.from_epoch_s(minute * _MINUTE_S)
+
+
+def keep(lines: MinuteLines, line: TrackUpdate) -> None:
+    """Take a line into its minute; of one second the last counts, whenever it came."""
+    known = lines.get(line.t.second)
+    if known is None or known.t <= line.t:
+        lines[line.t.second] = line
+
+
+def drop_since(lines: MinuteLines, since: UtcTime) -> None:
+    """Take out of a minute what is void from an instant on."""
+    for second in [second for second, line in lines.items() if line.t >= since]:
+        del lines[second]
+
+
+def pack(lines: MinuteLines) -> bytes:
+    """Write a track's lines of one minute; positions to a centimetre, errors to a thousandth."""
+    looks: _Looks = []
+    records = []
+    for _, line in sorted(lines.items()):
+        look = (line.label, line.devices)
+        if look not in looks:
+            looks.append(look)
+        var_east, cov, var_north = line.cov_m2
+        east_m, north_m = _sigma_m(var_east), _sigma_m(var_north)
+        correlation = cov / math.sqrt(var_east * var_north) if var_east * var_north > 0.0 else 0.0
+        records.append(
+            _LINE.pack(
+                line.t.second * 1000 + line.t.microsecond // 1000,
+                round(line.lat / _DEG),
+                round(line.lon / _DEG),
+                *(max(-32_768, min(32_767, round(mps / _MPS))) for mps in line.velocity_mps),
+                east_m,
+                north_m,
+                max(-0.999, min(0.999, correlation)),
+                looks.index(look),
+                _STATES.index(line.state) | (_LOST if line.lost_near_line else 0),
+            )
+        )
+    return msgspec.msgpack.encode((looks, b"".join(records)))
+
+
+def unpack(packed: bytes, *, track_id: str, minute: int) -> MinuteLines:
+    """Read what `pack` wrote."""
+    looks, records = _UNPACK(packed)
+    begin = start_of(minute)
+    lines: MinuteLines = {}
+    for ms, lat, lon, *velocity, east_m, north_m, correlation, look, flags in _LINE.iter_unpack(
+        records
+    ):
+        label, devices = looks[look]
+        lines[ms // 1000] = TrackUpdate(
+            track_id=track_id,
+            t=begin.after(ms / 1000.0),
+            lat=lat * _DEG,
+            lon=lon * _DEG,
+            cov_m2=(east_m**2, correlation * east_m * north_m, north_m**2),
+            velocity_mps=(velocity[0] * _MPS, velocity[1] * _MPS),
+            label=label,
+            state=_STATES[flags & ~_LOST],
+            devices=devices,
+            lost_near_line=bool(flags & _LOST),
+        )
+    return lines
+
+
+_UNPACK: Final = msgspec.msgpack.Decoder(tuple[_Looks, bytes]).decode
+
+
+def _sigma_m(variance_m2: float) -> float:
+    smallest, largest = _SIGMA_M
+    return max(smallest, min(largest, math.sqrt(variance_m2)))
+
+
+class Span(NamedTuple):
+    """From when until when somebody was heard, or fusion ran. Its key is `sender` and `since`."""
+
+    sender: str  # `fusion`: it ran
+    since: UtcTime
+    until: UtcTime  # heard last; while it goes on noted every `SPAN_S` (fusion: `RUN_S`)
+    is_over: bool
+    document: str  # the message that began it; of fusion none
+
+
+class _Open(NamedTuple):
+    span: Span
+    said: StatusMessage | PositionMessage | None
+    noted: UtcTime | None  # as far as the store has it
+
+
+class Attendance:
+    """Who is heard, and how they are, as spans."""
+
+    def __init__(self) -> None:
+        """Begin with nobody."""
+        self._open: dict[str, _Open] = {}
+        self._due: list[Span] = []
+
+    def hear(self, message: AnyFieldMessage, *, at: UtcTime) -> None:
+        """Take in a message, received `at`; what devices and units say of themselves tells."""
+        self.ran(at)
+        if isinstance(message, StatusMessage):
+            self._hear(message.device_id, message, at)
+        elif isinstance(message, PositionMessage):
+            # What a unit says of the past stands in the past.
+            self._hear(message.unit_id, message, min(message.captured_at, at))
+
+    def ran(self, at: UtcTime) -> None:
+        """Note that fusion runs."""
+        self._hear(FUSION, None, at)
+
+    def due(self, now: UtcTime, *, last: bool = False) -> list[Span]:
+        """Return the spans that the store should have now; `last`: as far as they go."""
+        due, self._due = self._due, []
+        for sender, one in list(self._open.items()):
+            span, heard_for_s = one.span, now.seconds_since(one.span.until)
+            if isinstance(one.said, StatusMessage) and heard_for_s > SILENT_S and not span.is_over:
+                span = span._replace(is_over=True)
+            every_s = RUN_S if sender == FUSION else SPAN_S
+            noted_for_s = math.inf if one.noted is None else span.until.seconds_since(one.noted)
+            is_news = span != one.span or noted_for_s >= every_s or (last and noted_for_s > 0.0)
+            if is_news:
+                self._open[sender] = _Open(span, one.said, span.until)
+                due.append(span)
+        return due
+
+    def _hear(
+        self, sender: str, said: StatusMessage | PositionMessage | None, at: UtcTime
+    ) -> None:
+        known = self._open.get(sender)
+        if known is None:
+            self._begin(sender, said, at)
+            return
+        span = known.span
+        if said is not None and known.said is not None:
+            if said.message_id == known.said.message_id:
+                return  # the broker had kept it: nobody said it now
+            if at < span.until:  # it was under way for long
+                if at < span.since:
+                    self._due.append(Span(sender, at, at, is_over=False, document=_document(said)))
+                return
+            is_same = not span.is_over and _is_same(known.said, said)
+            waits = at.seconds_since(span.since) < STEP_S and _is_same_but_place(known.said, said)
+            if not is_same and not waits:
+                if not span.is_over:
+                    self._due.append(span)
+                self._begin(sender, said, at)
+                return
+        if at > span.until:
+            self._open[sender] = known._replace(span=span._replace(until=at))
+
+    def _begin(
+        self, sender: str, said: StatusMessage | PositionMessage | None, at: UtcTime
+    ) -> None:
+        span = Span(sender, at, at, is_over=False, document=_document(said))
+        self._open[sender] = _Open(span, said, None)
+
+
+def _document(said: StatusMessage | PositionMessage | None) -> str:
+    if said is None:
+        return ""
+    bare = replace(said, auth=None, boot_id=None, seq=None, sent_at=None)
+    return encode(bare).decode()
+
+
+def _is_same(one: AnyFieldMessage, other: AnyFieldMessage) -> bool:
+    return _is_same_but_place(one, other) and _moved_m(one, other) < MOVED_M
+
+
+def _is_same_but_place(one: AnyFieldMessage, other: AnyFieldMessage) -> bool:
+    if isinstance(one, StatusMessage) and isinstance(other, StatusMessage):
+        return _how(one) == _how(other)
+    return type(one) is type(other) and one.simulated == other.simulated
+
+
+def _how(status: StatusMessage) -> tuple[object, ...]:
+    """Return what tells whether a device can be trusted."""
+    no_picture_yet = status.fps == 0.0 and status.frame_age_s is None
+    is_stale = no_picture_yet or (status.frame_age_s or 0.0) > FRAME_OLD_S
+    kind = None if status.sensor is None else status.sensor.kind
+    has_view = status.footprint is not None
+    return status.online, status.scene, is_stale, kind, has_view, status.simulated
+
+
+def _moved_m(one: AnyFieldMessage, other: AnyFieldMessage) -> float:
+    """Return how far a device, or what it sees, has moved; a view of another shape moved far."""
+    before, now = list(_places(one)), list(_places(other))
+    if len(before) != len(now):
+        return math.inf
+    return max(
+        (
+            math.hypot(
+                (lat - to_lat) * _M_PER_DEG,
+                (lon - to_lon) * _M_PER_DEG * math.cos(math.radians(lat)),
+            )
+            for (lat, lon), (to_lat, to_lon) in zip(before, now, strict=True)
+        ),
+        default=0.0,
+    )
+
+
+def _places(message: AnyFieldMessage) -> Iterator[tuple[float, float]]:
+    """Yield `(lat, lon)` of where something stands and of the corners of what it sees."""
+    if isinstance(message, PositionMessage):
+        yield message.lat, message.lon
+    elif isinstance(message, StatusMessage):
+        if message.sensor is not None:
+            yield message.sensor.lat, message.sensor.lon
+        if message.footprint is not None:
+            yield from _corners(message.footprint)
+
+
+def _corners(view: Polygon) -> Iterator[tuple[float, float]]:
+    for ring in view.coordinates:
+        for lon, lat in ring:
+            yield lat, lon
+
+
+def gaps(
+    runs: Iterable[tuple[UtcTime, UtcTime]], since: UtcTime, until: UtcTime, *, at_least_s: float
+) -> list[tuple[UtcTime, UtcTime]]:
+    """Return when, between two instants, fusion did not run for so long.
+
+    Args:
+        runs: When it ran, in any order; they may overlap.
+        since: Where to begin.
+        until: Where to end.
+        at_least_s: Shorter gaps are none: that it runs is noted every `RUN_S`.
+    """
+    found = []
+    at = since
+    for begin, end in sorted(runs):
+        if min(begin, until).seconds_since(at) >= at_least_s:
+            found.append((at, min(begin, until)))
+        at = max(at, end)
+        if at >= until:
+            break
+    if until.seconds_since(at) >= at_least_s:
+        found.append((at, until))
+    return found

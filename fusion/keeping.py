@@ -1,0 +1,160 @@
+"""Writes what history keeps (`fusion.history`) into the store, and lets go of what is old."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from edge.messages import UtcTime
+from fusion.events import TracksRevised, TracksUpdated
+from fusion.history import (
+    MinuteLines,
+    Span,
+    drop_since,
+    keep,
+    minute_of,
+    pack,
+    unpack,
+)
+from fusion.tables import HISTORY_LINE, HISTORY_SPAN
+
+_NAMES: Final = 200  # in one query: SQLite takes 999 values, older ones no more
+
+_Lines = dict[int, dict[str, MinuteLines]]  # by minute, by track
+
+
+def keep_lines(
+    connection: sa.Connection, sector: str, events: Iterable[TracksRevised | TracksUpdated]
+) -> None:
+    """Add lines of tracks, and take back what was made void. To repeat it changes nothing."""
+    new: _Lines = defaultdict(dict)
+    void: dict[str, UtcTime] = {}
+    for event in events:
+        if isinstance(event, TracksUpdated):
+            for line in event.updates:
+                keep(new[minute_of(line.t)].setdefault(line.track_id, {}), line)
+            continue
+        for track_id, since in event.since.items():
+            void[track_id] = min(since, void.get(track_id, since))
+            for tracks in new.values():
+                drop_since(tracks.get(track_id, {}), since)
+    for track_id, since in void.items():
+        new[minute_of(since)].setdefault(track_id, {})  # it may end in the middle of this one
+    if void:
+        _take_back(connection, sector, void)
+    for minute, tracks in sorted(new.items()):
+        _merge(connection, sector, minute, tracks, void)
+
+
+def _take_back(connection: sa.Connection, sector: str, void: dict[str, UtcTime]) -> None:
+    """Delete the minutes of tracks that are void as a whole."""
+    gone = sa.delete(HISTORY_LINE).where(
+        HISTORY_LINE.c.sector == sector,
+        HISTORY_LINE.c.minute > sa.bindparam("of_minute"),
+        HISTORY_LINE.c.track_id == sa.bindparam("of_track"),
+    )
+    given = [{"of_track": name, "of_minute": minute_of(at)} for name, at in void.items()]
+    connection.execute(gone, given)
+
+
+def _merge(
+    connection: sa.Connection,
+    sector: str,
+    minute: int,
+    tracks: dict[str, MinuteLines],
+    void: dict[str, UtcTime],
+) -> None:
+    """Put lines of a minute among those that the store has of it."""
+    known = _known(connection, sector, minute, sorted(tracks))
+    rows, emptied = [], []
+    for track_id, lines in tracks.items():
+        before = known.get(track_id)
+        merged = {} if before is None else unpack(before, track_id=track_id, minute=minute)
+        if track_id in void:
+            drop_since(merged, void[track_id])
+        for line in lines.values():
+            keep(merged, line)
+        if not merged:
+            emptied += [track_id] if before is not None else []
+            continue
+        packed = pack(merged)
+        if packed != before:
+            rows.append(
+                {
+                    "sector": sector,
+                    "minute": minute,
+                    "track_id": track_id,
+                    "has_lost": any(line.lost_near_line for line in merged.values()),
+                    "packed": packed,
+                }
+            )
+    of_minute = HISTORY_LINE.c.sector == sector, HISTORY_LINE.c.minute == minute
+    for some in _by(_NAMES, emptied):
+        connection.execute(
+            sa.delete(HISTORY_LINE).where(*of_minute, HISTORY_LINE.c.track_id.in_(some))
+        )
+    _put(connection, HISTORY_LINE, rows)
+
+
+def _known(
+    connection: sa.Connection, sector: str, minute: int, track_ids: Sequence[str]
+) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for some in _by(_NAMES, track_ids):
+        query = sa.select(HISTORY_LINE.c.track_id, HISTORY_LINE.c.packed).where(
+            HISTORY_LINE.c.sector == sector,
+            HISTORY_LINE.c.minute == minute,
+            HISTORY_LINE.c.track_id.in_(some),
+        )
+        found |= {row.track_id: row.packed for row in connection.execute(query)}
+    return found
+
+
+def keep_spans(connection: sa.Connection, sector: str, spans: Iterable[Span]) -> None:
+    """Note how long who was heard; the last word on a span counts."""
+    last = {(span.sender, span.since): span for span in spans}
+    _put(connection, HISTORY_SPAN, [{"sector": sector, **one._asdict()} for one in last.values()])
+
+
+def forget(connection: sa.Connection, sector: str, *, before: UtcTime, at_most: int) -> int:
+    """Delete what is older, the oldest first, at most so many rows; return how many.
+
+    A span that goes on is kept with its beginning.
+    """
+    gone = 0
+    for table, is_old in (
+        (HISTORY_LINE, HISTORY_LINE.c.minute < minute_of(before)),
+        (HISTORY_SPAN, HISTORY_SPAN.c.until < before),
+    ):
+        key = [column for column in table.primary_key if column.name != "sector"]
+        old = sa.select(*key).where(table.c.sector == sector, is_old).limit(at_most - gone)
+        rows = connection.execute(old).all()
+        if not rows:
+            continue
+        named = [sa.bindparam(f"of_{column.name}", type_=column.type) for column in key]
+        same = [column == name for column, name in zip(key, named, strict=True)]
+        connection.execute(
+            sa.delete(table).where(table.c.sector == sector, *same),
+            [dict(zip((name.key for name in named), row, strict=True)) for row in rows],
+        )
+        gone += len(rows)
+    return gone
+
+
+def _put(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    is_postgresql = connection.dialect.name == "postgresql"
+    insert: Any = (postgresql.insert if is_postgresql else sqlite.insert)(table)
+    key = [column.name for column in table.primary_key]
+    upsert = insert.on_conflict_do_update(
+        index_elements=key,
+        set_={name: insert.excluded[name] for name in rows[0] if name not in key},
+    )
+    connection.execute(upsert, rows)
+
+
+def _by(count: int, names: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (names[begin : begin + count] for begin in range(0, len(names), count))
