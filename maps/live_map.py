@@ -4,8 +4,9 @@ The one file that knows Folium. Folium points at four CDNs; `take_offline` turns
 every Folium class to our own files, once, and makes a class refuse whose files we do not carry.
 """
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from importlib import import_module
 from typing import Final, Never
@@ -33,10 +34,13 @@ VENDORED: Final = {
 }
 # Of the words that the page's scripts say.
 _HEADS: Final = (
-    *("alert", "badge", "border", "direction", "field", "health", "incident", "kind", "label"),
-    *("layer", "lead", "map", "marker", "outcome", "overdue", "patrol", "reason", "scene"),
-    *("sensor", "severity", "state", "track", "zone"),
+    *("alert", "alerts", "app", "approach", "badge", "bar", "border", "clock", "direction"),
+    *("field", "filter", "health", "incident", "keys", "kind", "label", "layer", "layers"),
+    *("lead", "map", "marker", "measure", "outcome", "overdue", "patrol", "reason", "scene"),
+    *("search", "sensor", "session", "severity", "sound", "state", "track", "zone"),
 )
+# Folium forbids a phone to enlarge the page: whoever sees badly must be able to. Ours allows it.
+_FIXED_ZOOM: Final = re.compile(r'<meta name="viewport"[^>]*user-scalable=no[^>]*>')
 MAP_NAME: Final = "map_live"  # Folium's variable in the page; `static/live.js` takes it from there
 
 
@@ -46,15 +50,17 @@ class _Shell(Figure):
     Folium runs whatever text it is given as a template, so names and words stay out of its hands.
     """
 
-    def __init__(self, sector_name: str, *, language: str) -> None:
+    def __init__(
+        self, sector_name: str, *, language: str, template: str, heads: Collection[str]
+    ) -> None:
         super().__init__()
-        self._template = TEMPLATES.get_template("live.html")
+        self._template = TEMPLATES.get_template(template)
         self.sector_name = sector_name
         self.language = language
         self.languages = LANGUAGES
         self.pages = PAGES
         self.words = words(language)
-        self.script_words = script_words(language, _HEADS)
+        self.script_words = script_words(language, (*_HEADS, *heads))
 
 
 class NotCarried(list[tuple[str, str]]):
@@ -108,19 +114,28 @@ def _carried(name: str, addresses: list[tuple[str, str]]) -> list[tuple[str, str
     return carried
 
 
-def render_live_map(sector_name: str, *, language: str, home: tuple[float, float]) -> Page:
-    """Render the shell in one language.
+def render_live_map(
+    sector_name: str,
+    *,
+    language: str,
+    home: tuple[float, float],
+    template: str = "live.html",
+    heads: Collection[str] = (),
+) -> Page:
+    """Render the shell of the live map, or of another page that is a map, in one language.
 
     Args:
         sector_name: For the page's title.
         language: One of `LANGUAGES`.
         home: `(lat, lon)` to show until the page has fitted the sector's layers.
+        template: Of the page around the map.
+        heads: Of the keys of the words that its scripts say besides those of the live map.
 
     Raises:
         RefusedError: Folium wants a file that we do not carry.
     """
     take_offline()
-    shell = _Shell(sector_name, language=language)
+    shell = _Shell(sector_name, language=language, template=template, heads=heads)
     live_map = folium.Map(
         location=home,
         zoom_start=15,
@@ -135,4 +150,4 @@ def render_live_map(sector_name: str, *, language: str, home: tuple[float, float
     )
     live_map._id = MAP_NAME.removeprefix("map_")  # noqa: SLF001 - else a random name
     shell.add_child(live_map)
-    return sealed(shell.render())
+    return sealed(_FIXED_ZOOM.sub("", shell.render()))

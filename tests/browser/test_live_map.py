@@ -40,9 +40,9 @@ def test_an_alert_appears_in_the_list_and_on_the_map(live_map, field, open_page)
     assert page.locator("#stale").is_hidden()
 
     field.track("track-1")
-    page.locator(".mover.is-person").wait_for(state="attached")
     page.locator("#count-tracks", has_text="1").wait_for()
-    assert count_painted(page, ".leaflet-tracks-pane canvas") > 50  # its ellipse
+    page.locator('canvas.moving[data-drawn="1"]').wait_for(state="attached")
+    assert count_painted(page, "canvas.moving") > 50
 
     reasons = [("crossed_line", 0.97), ("stepped_over", 14.8)]
     field.alert(
@@ -124,8 +124,8 @@ def test_hostile_text_is_shown_and_never_run(live_map, field, open_page) -> None
     page.locator(".alert").wait_for()
     assert page.locator(".alert").inner_text().count(HOSTILE) == 3
     field.track("track-1", label=HOSTILE)
-    page.locator(".mover").first.wait_for(state="attached")
-    for sign, title in ((".mover-box", "Phân loại"), (".eye", "camera giám sát")):
+    page.locator('canvas.moving[data-drawn="1"]').wait_for(state="attached")
+    for sign, title in ((".track-cursor", "Phân loại"), (".eye", "camera giám sát")):
         page.locator(sign).first.dispatch_event("click")
         popup = page.locator(".leaflet-popup-content", has_text=title)
         popup.wait_for()
@@ -314,7 +314,7 @@ def test_only_tracks_that_were_seen_lately_are_counted(live_map, field, open_pag
     field.track("ghost", t=UtcTime.read_clock().after(-21))
     field.track("predicted", state="coasting")
     field.track("seen")
-    page.locator(".mover").nth(2).wait_for(state="attached")
+    page.locator('canvas.moving[data-drawn="3"]').wait_for(state="attached")
     page.locator("#count-tracks", has_text=re.compile("^1$")).wait_for()
 
 
@@ -324,11 +324,14 @@ def test_tracks_coast_end_and_patrols_are_ours(live_map, field, open_page) -> No
     page = open_page(live_map.url).page
     page.locator('#state[data-state="live"]').wait_for()
     field.track("track-1", state="coasting")
-    page.locator(".mover.is-coasting").wait_for(state="attached")
+    cursor = page.locator(".track-cursor")
+    cursor.wait_for()
+    assert "vị trí dự đoán" in (cursor.get_attribute("aria-label") or "")
     field.position("patrol-1")
     page.locator(".patrol", has_text="patrol-1").wait_for()
     field.track("track-1", state="ended")
-    page.locator(".mover").wait_for(state="detached")
+    page.locator('canvas.moving[data-drawn="0"]').wait_for(state="attached")
+    cursor.wait_for(state="hidden")
 
 
 def test_a_page_that_hears_nothing_says_so(live_map, field, open_page) -> None:

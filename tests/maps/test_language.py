@@ -37,6 +37,7 @@ COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
     "trail": TRAIL_KINDS,
     "page": [name for name, _ in PAGES],
     "role": [role.value for role in Role],
+    "sound": ["on", "off", "waiting"],
     "border": [*LINE_STATUS, "home_left", "home_right"],
     "compass": ["n", "ne", "e", "se", "s", "sw", "w", "nw"],
     "state": ["connecting", "live", "partial", "blind", "lost", "broker", "fusion", "chain"],

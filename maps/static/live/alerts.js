@@ -1,34 +1,18 @@
-// Alerts: the list beside the map and their signs on it. Severity is colour, shape and word.
+// Alerts: the list beside the map and their signs on it.
 
-import { element, svg } from "../page/element.js";
-import {
-  badgesOf, factsOf, footOf, headlineOf, headsOf, placesOf, reasonsOf,
-} from "../page/alert_words.js";
+import { headlineOf, headsOf, placesOf } from "../page/alert_words.js";
+import { element } from "../page/element.js";
+import { alertCard, sign } from "./alert_card.js";
 import { marker } from "./card.js";
+import { written } from "./coordinates.js";
 import { latlng } from "./geometry.js";
-import { ageText, coordinateText, momentText, number, word, wordOr } from "../page/wording.js";
+import { ageText, number, word, wordOr } from "../page/wording.js";
 
 const KEPT = 200; // in the list
 const ON_MAP = 50;
 const NEW_S = 60; // pulses so long, by the time it was issued
-const REPORTED_LATE_S = 10; // when it was issued is told too, from then on
 const FOCUS_ZOOM = 18;
-
-// Viewed without colour they still differ: octagon, triangle, square, circle.
-const SHAPES = {
-  critical: "M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z",
-  high: "M12 1.5 23 21.5H1z",
-  medium: "M3 3h18v18H3z",
-  low: "M12 2a10 10 0 1 0 .01 0z",
-};
-
-function sign(severity, size) {
-  const shape = svg("path", { d: SHAPES[severity] ?? SHAPES.low });
-  const stroke = svg("path", { class: "sign-mark", d: "M12 8v6M12 17.2v.4" });
-  return svg("svg", {
-    viewBox: "0 0 24 24", width: size, height: size, class: `sign is-${severity}`, "aria-hidden": "true",
-  }, [shape, stroke]);
-}
+const ENDED = new Set(["no_threat", "resolved", "closed", "withdrawn"]);
 
 // Positive where the first is the later one, by the times that the list shows.
 function compareTimes(one, other) {
@@ -37,9 +21,12 @@ function compareTimes(one, other) {
 }
 
 export class AlertBoard {
-  constructor(map, ground) {
+  // `actions(alert, incident)`: what stands at a card's end; `onNew(alert, text)`: one came that is
+  // to call somebody; `onChange()`: what is unread or hidden may have changed.
+  constructor(map, ground, { actions = () => [], onNew = () => {}, onChange = () => {} } = {}) {
     this.map = map;
     this.ground = ground;
+    Object.assign(this, { actions, onNew, onChange });
     this.list = document.getElementById("alerts-list");
     this.none = document.getElementById("alerts-none");
     this.announcer = document.getElementById("announcer");
@@ -48,6 +35,8 @@ export class AlertBoard {
     this.drawing = { renderer: L.svg({ padding: 0.5 }), interactive: false };
     this.alerts = new Map();
     this.incidents = new Map();
+    this.hidden = new Set(); // severities that the list leaves out; the map leaves out none
+    this.read = new Set(); // ids of alerts that were picked, or that were there when the page came
     this.selected = null;
     this.zooming = false;
     map.on("zoomstart", () => { this.zooming = true; });
@@ -64,6 +53,10 @@ export class AlertBoard {
 
   anySimulated() {
     return [...this.alerts.values()].some((alert) => alert.about.simulated === true);
+  }
+
+  incidentOf(alert) {
+    return this.incidents.get(alert.about.incident_id);
   }
 
   clear() {
@@ -85,15 +78,15 @@ export class AlertBoard {
     alert.item.remove();
     this.group.removeLayer(alert.pin);
     this.alerts.delete(id);
+    this.read.delete(id);
     this.none.hidden = this.alerts.size > 0;
   }
 
   put(kind, feature, now, { fresh }) {
+    this.now = now;
     if (kind === "incident") {
       this.incidents.set(feature.id, feature.properties);
-      for (const alert of this.alerts.values()) {
-        if (alert.about.incident_id === feature.id) this.fill(alert, now);
-      }
+      this.redraw(feature.id);
       return;
     }
     if (this.alerts.has(feature.id)) return; // an alert is never changed
@@ -103,14 +96,24 @@ export class AlertBoard {
       feature, about, item: element("li"),
       raised: Date.parse(about.raised_at), issued: Date.parse(about.issued_at),
     };
-    alert.content = element("div", { className: "alert-pin" });
+    alert.content = element("div");
     alert.pin = marker(latlng(feature), alert.content, {
       alt: headlineOf(about, this.ground), title: headlineOf(about, this.ground), zIndexOffset: 1000,
     }).on("click", () => this.select(feature.id, { fromMap: true }));
     this.alerts.set(feature.id, alert);
+    if (!fresh) this.read.add(feature.id);
     this.fill(alert, now);
     this.insert(alert);
     if (fresh && this.isNew(alert, now)) this.announce(alert);
+    this.onChange();
+  }
+
+  // The alerts of an incident anew, once it has changed or a step is under way.
+  redraw(incidentId) {
+    for (const alert of this.alerts.values()) {
+      if (alert.about.incident_id === incidentId) this.fill(alert, this.now);
+    }
+    this.onChange();
   }
 
   insert(alert) {
@@ -119,67 +122,48 @@ export class AlertBoard {
     alert.item.dataset.id = alert.feature.id;
     this.list.insertBefore(alert.item, earlier ?? null);
     this.none.hidden = true;
-    // What came last is kept and stands on the map, however long ago it happened.
+    if (this.settling) return; // a whole picture comes at once
+    this.settling = true;
+    queueMicrotask(() => this.settle());
+  }
+
+  // What came last is kept and stands on the map, however long ago it happened.
+  settle() {
+    this.settling = false;
     const latest = [...this.alerts.values()].sort((one, other) => other.issued - one.issued);
-    latest.forEach((one, index) => {
-      if (index < ON_MAP) this.group.addLayer(one.pin);
-      else this.group.removeLayer(one.pin);
-    });
+    latest.slice(0, ON_MAP).forEach(({ pin }) => this.group.addLayer(pin));
+    latest.slice(ON_MAP).forEach(({ pin }) => this.group.removeLayer(pin));
     for (const one of latest.slice(KEPT)) this.drop("alert", one.feature.id);
   }
 
   withdrawn(alert) {
-    return this.incidents.get(alert.about.incident_id)?.state === "withdrawn";
+    return this.incidentOf(alert)?.state === "withdrawn";
   }
 
   announce(alert) {
     const { about } = alert;
-    this.announcer.textContent = word("alert.announce", {
+    const text = word("alert.announce", {
       severity: wordOr(`severity.${about.severity}`, about.severity),
       headline: headlineOf(about, this.ground),
       people: headsOf(about),
       place: placesOf(about, this.ground)[0],
     });
+    this.announcer.textContent = text;
+    this.onNew(alert, text);
   }
 
   fill(alert, now) {
-    const { about } = alert;
-    const incident = this.incidents.get(about.incident_id);
-    const counted = incident ?? about; // more people, or devices, seen later amend the incident
-    const seen = { ...about, devices: counted.devices };
+    const incident = this.incidentOf(alert);
+    const counted = incident ?? alert.about;
     alert.severity = counted.severity;
-    const severity = wordOr(`severity.${alert.severity}`, alert.severity);
-    const badges = badgesOf(about, incident, now)
-      .map(([name, text]) => element("span", { className: `badge ${name}`, text }));
-
-    const head = element("span", { className: "alert-head", children: [
-      sign(alert.severity, 22),
-      element("span", { className: "alert-severity", text: severity }),
-      element("time", { className: "alert-time", text: momentText(alert.raised, now),
-        datetime: about.raised_at }),
-    ] });
-    const reported = element("span", { className: "alert-reported",
-      text: word("alert.reported", { time: momentText(alert.issued, now) }) });
-    reported.hidden = alert.issued - alert.raised <= REPORTED_LATE_S * 1000;
-    const facts = element("span", { className: "alert-facts",
-      children: factsOf(about, counted).map((text) => element("span", { text })) });
-    facts.hidden = facts.childElementCount === 0;
-    const places = element("span", { className: "alert-place",
-      children: placesOf(about, this.ground).map((text) => element("span", { text })) });
-    const button = element("button", { type: "button", className: "alert-go", children: [
-      head, reported,
-      element("span", { className: "alert-title", text: headlineOf(seen, this.ground) }),
-      facts, places,
-      element("span", { className: "badges", children: badges }),
-    ] });
-    button.addEventListener("click", () => this.select(alert.feature.id));
-    const reasons = element("ul", { className: "alert-reasons",
-      children: reasonsOf(about, this.ground).map((text) => element("li", { text })) });
-    const rest = [...footOf(seen, incident, now),
-      ...(alert.written ?? [coordinateText(alert.feature.geometry.coordinates)])];
-    const foot = element("p", { className: "alert-foot",
-      children: rest.map((text) => element("span", { text })) });
-    alert.item.replaceChildren(button, reasons, foot);
+    const focused = alert.item.contains(document.activeElement);
+    alert.item.replaceChildren(...alertCard(alert, incident, {
+      now,
+      ground: this.ground,
+      go: () => this.select(alert.feature.id),
+      actions: this.actions(alert, incident),
+    }));
+    if (focused) alert.item.querySelector(".alert-go").focus({ preventScroll: true });
     alert.content.replaceChildren(
       sign(alert.severity, 34),
       element("span", { className: "alert-pin-count", text: counted.headcount > 0 ? number(counted.headcount) : "!" }),
@@ -192,19 +176,43 @@ export class AlertBoard {
     return now - alert.issued < NEW_S * 1000 && alert.about.grouped_with === undefined;
   }
 
+  isUnread(alert) {
+    const state = this.incidentOf(alert)?.state ?? "new";
+    return state === "new" && !this.read.has(alert.feature.id);
+  }
+
+  countUnread() {
+    return [...this.alerts.values()].filter((alert) => this.isUnread(alert)).length;
+  }
+
+  // Leave severities out of the list; returns nothing, `countHidden` says how many that are.
+  hide(severities) {
+    this.hidden = severities;
+    for (const alert of this.alerts.values()) this.mark(alert, this.now);
+    this.onChange();
+  }
+
+  countHidden() {
+    return [...this.alerts.values()].filter(({ severity }) => this.hidden.has(severity)).length;
+  }
+
   mark(alert, now) {
-    const states = {
-      "is-new": this.isNew(alert, now),
-      "is-withdrawn": this.withdrawn(alert),
-      "is-selected": alert.feature.id === this.selected,
-    };
-    alert.item.className = `alert is-${alert.severity}`;
-    alert.content.className = `alert-pin is-${alert.severity}`;
-    for (const [name, holds] of Object.entries(states)) {
-      alert.item.classList.toggle(name, holds);
-      alert.content.classList.toggle(name, holds);
+    const states = [
+      this.isNew(alert, now) ? " is-new" : "",
+      this.withdrawn(alert) ? " is-withdrawn" : "",
+      alert.feature.id === this.selected ? " is-selected" : "",
+      this.isUnread(alert) ? " is-unread" : "",
+      ENDED.has(this.incidentOf(alert)?.state) ? " is-ended" : "",
+    ].join("");
+    const look = `is-${alert.severity}${states}`;
+    if (alert.look !== look) { // once a second is no reason to style the list anew
+      alert.look = look;
+      alert.item.className = `alert ${look}`;
+      alert.content.className = `alert-pin ${look}`;
     }
-    alert.item.title = ageText((now - alert.raised) / 1000);
+    alert.item.hidden = this.hidden.has(alert.severity);
+    const age = ageText((now - alert.raised) / 1000);
+    if (alert.item.title !== age) alert.item.title = age;
   }
 
   age(now) {
@@ -212,13 +220,26 @@ export class AlertBoard {
     for (const alert of this.alerts.values()) this.mark(alert, now);
   }
 
+  // The alert so many places further down the list than the one that is picked.
+  step(places) {
+    const ids = [...this.list.children].filter((item) => !item.hidden).map((item) => item.dataset.id);
+    if (ids.length === 0) return;
+    const here = ids.indexOf(this.selected);
+    const next = here < 0 ? (places > 0 ? 0 : ids.length - 1)
+      : Math.min(ids.length - 1, Math.max(0, here + places));
+    this.select(ids[next]);
+    this.alerts.get(ids[next]).item.scrollIntoView({ block: "nearest" });
+  }
+
   select(id, { fromMap = false } = {}) {
     const alert = this.alerts.get(id);
     if (alert === undefined) return;
     this.selected = id;
+    this.read.add(id);
     for (const each of this.alerts.values()) this.mark(each, this.now);
     this.writeOut(alert);
     this.showRoute(alert);
+    this.onChange();
     if (fromMap) alert.item.scrollIntoView({ block: "nearest", behavior: "smooth" });
     else this.goTo(latlng(alert.feature));
   }
@@ -238,15 +259,8 @@ export class AlertBoard {
   async writeOut(alert) {
     if (alert.written !== undefined) return;
     const [lon, lat] = alert.feature.geometry.coordinates;
-    try {
-      const answer = await fetch(`/api/v1/coordinates?lat=${lat}&lon=${lon}`);
-      if (!answer.ok) return;
-      const { decimal, dms, mgrs, vn2000 } = await answer.json();
-      alert.written = [decimal, dms, `MGRS ${mgrs}`, vn2000].filter((text) => text !== null);
-      this.fill(alert, this.now);
-    } catch (error) {
-      console.info("the server does not answer", error.message);
-    }
+    alert.written = await written(lat, lon);
+    if (alert.written !== undefined) this.fill(alert, this.now);
   }
 
   goTo(at) {

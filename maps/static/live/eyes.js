@@ -96,7 +96,8 @@ export class Eyes {
     // Kept in the options too: the path is made anew when the layer is switched on again.
     eye.view.options.className = `view is-${eye.about.health}`;
     eye.view.getElement()?.setAttribute("class", eye.view.options.className);
-    eye.view.setStyle({ fillColor: blind ? "url(#blind)" : "#2fbf9b", fillOpacity: blind ? 0.5 : 0.1 });
+    // What it sees is filled by live.css, in the colours of the theme.
+    eye.view.setStyle({ fillColor: blind ? "url(#blind)" : "", fillOpacity: blind ? 0.5 : 0.1 });
   }
 
   age(now) {

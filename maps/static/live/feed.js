@@ -17,6 +17,7 @@ export class Feed {
     this.fusionOnline = false;
     this.clockOffset = 0; // the server's clock minus ours, ms: exercises run at another time
     this.synchronised = false;
+    this.expired = false; // the server wants a log-in
     this.lostSince = null;
     setInterval(() => this.watch(), 1000);
   }
@@ -34,6 +35,7 @@ export class Feed {
         cache: "no-store",
         signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
       });
+      this.expired = answer.status === 401;
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       const picture = await answer.json();
       this.hear(picture.beat);
@@ -80,6 +82,11 @@ export class Feed {
     this.fusionOnline = beat.fusion_online;
     this.clockOffset = Date.parse(beat.now) - Date.now();
     this.synchronised = true;
+  }
+
+  // How far this computer's clock is ahead, s: ages never come from it, but what else runs here may.
+  clockAheadS() {
+    return this.synchronised ? -this.clockOffset / 1000 : 0;
   }
 
   // A connection that says nothing may be dead without an error: begin anew.

@@ -4,6 +4,7 @@ import { element, svg } from "../page/element.js";
 import { card, marker } from "./card.js";
 import { inside } from "./geometry.js";
 import { word, wordOr } from "../page/wording.js";
+import { crossings, nearestOn, part } from "./ways.js";
 
 const TICK_PX = 8; // length of the strokes on the home side
 const TICK_EVERY_PX = 16;
@@ -63,7 +64,9 @@ function ticks(map, line, homeSide) {
 export class Ground {
   constructor(map, layers) {
     this.map = map;
-    this.byTrailId = new Map(); // name and kind
+    this.byTrailId = new Map(); // name, kind and line
+    this.borderLines = [];
+    this.places = []; // what can be searched for: kind, name, id and where it is
     this.restricted = []; // zones: name and rings
     this.names = []; // of trails: they stay in view
     this.strokes = []; // of the home side: they keep their size on the screen
@@ -133,6 +136,27 @@ export class Ground {
     return this.byTrailId.get(String(id));
   }
 
+  remember(kind, name, id, bounds) {
+    this.places.push({ kind, name, id, show: () => this.map.fitBounds(bounds, { maxZoom: 18, padding: [40, 40] }) });
+  }
+
+  // The way along a trail from the place nearest to a point to where the trail meets the border
+  // first, whichever side; null where there is no such trail or it does not meet it.
+  wayToBorder(trailId, from) {
+    const line = this.trail(trailId)?.line;
+    if (line === undefined) return null;
+    const here = nearestOn(line, from);
+    const exits = this.borderLines.flatMap((border) => crossings(line, border));
+    exits.sort((one, other) => Math.abs(one.along - here.along) - Math.abs(other.along - here.along));
+    return exits.length === 0 ? null : part(line, here, exits[0]);
+  }
+
+  nearestOnBorder(from) {
+    const found = this.borderLines.map((line) => nearestOn(line, from)).filter((one) => one !== null)
+      .sort((one, other) => one.aside - other.aside);
+    return found.length === 0 ? null : found[0].at;
+  }
+
   // The names of the restricted zones at a place.
   restrictedAt({ lat, lon }) {
     return this.restricted.filter(({ rings }) => inside(rings, lon, lat))
@@ -143,6 +167,7 @@ export class Ground {
     const { home_side: homeSide, status } = feature.properties ?? {};
     const kind = status ?? "demarcated";
     const line = lineOf(feature);
+    this.borderLines.push(line);
     const still = { interactive: false };
     L.polyline(line, { ...this.options("border", "border-halo"), ...still }).addTo(this.border);
     const strokes = L.polyline([], { ...this.options("border", "border-home"), ...still });
@@ -184,8 +209,9 @@ export class Ground {
   addTrail(feature) {
     const { name, kind: type = "duong_mon" } = feature.properties ?? {};
     const id = idOf(feature);
-    this.byTrailId.set(id, { name: String(name ?? id), kind: type });
     const line = lineOf(feature);
+    this.byTrailId.set(id, { name: String(name ?? id), kind: type, line });
+    this.remember(wordOr(`trail.${type}`, type), String(name ?? id), id, L.latLngBounds(line));
     L.polyline(line, { ...this.options("trails", "hit") }) // wide and unseen: easy to click
       .bindPopup(() => card(String(name ?? id), [
         [word("trail.kind"), wordOr(`trail.${type}`, type)], [word("field.id"), id],
@@ -209,6 +235,7 @@ export class Ground {
       ]))
       .addTo(this.zones);
     const text = String(name ?? id);
+    this.remember(wordOr(`zone.${kind}`, kind), text, id, area.getBounds());
     if (kind === "restricted") {
       this.restricted.push({ name: text, rings: feature.geometry.coordinates });
     }
@@ -220,6 +247,7 @@ export class Ground {
   addMarker(feature) {
     const id = idOf(feature);
     const [lon, lat] = feature.geometry.coordinates;
+    this.remember(word("layer.markers"), id, "", L.latLng(lat, lon).toBounds(60));
     const post = svg("svg", { viewBox: "0 0 12 16", width: 11, height: 15, class: "post" }, [
       svg("path", { d: "M3.5 15V4.5L6 1l2.5 3.5V15z" }), svg("path", { d: "M1 15.2h10" }),
     ]);

@@ -1,0 +1,63 @@
+// "I have it": the first step of an incident, from the list, by button or key.
+// Two people cannot both take one: who comes second is told who was first.
+
+import { element } from "../page/element.js";
+import { me, post } from "../page/session.js";
+import { clockText, word } from "../page/wording.js";
+
+const OPEN = new Set(["new", "reopened", "handed_over"]); // nobody has it
+
+export class Acknowledging {
+  // `say(text)` tells the person what came of it; `changed()` draws the alerts anew.
+  constructor(say) {
+    this.say = say;
+    this.allowed = false;
+    this.busy = new Set(); // ids of incidents whose answer is awaited
+  }
+
+  async prepare() {
+    this.person = await me();
+    this.allowed = (this.person.steps ?? []).includes("acknowledge");
+  }
+
+  may(incident) {
+    return this.allowed && OPEN.has(incident?.state) && !this.busy.has(incident.incident_id);
+  }
+
+  button(incident) {
+    if (!this.may(incident)) return null;
+    const made = element("button", { type: "button", className: "is-main",
+      text: word("alert.acknowledge"), "aria-keyshortcuts": "a" });
+    made.addEventListener("click", () => { made.disabled = true; this.take(incident); });
+    return made;
+  }
+
+  async take(incident) {
+    if (!this.may(incident)) return;
+    const id = incident.incident_id;
+    this.busy.add(id);
+    const answer = await post(`/api/v1/incidents/${encodeURIComponent(id)}/acknowledge`, {
+      actor: this.person.name, role: this.person.role, expected_version: incident.version ?? 0,
+    });
+    this.busy.delete(id);
+    if (answer.ok) this.say(word("alert.acknowledged"));
+    else if (answer.status === 409) this.say(await this.whoWasFirst(id));
+    else this.say(word("alert.not_acknowledged", { why: String(answer.body.detail ?? answer.status) }));
+    this.changed(id);
+  }
+
+  changed() {}
+
+  async whoWasFirst(id) {
+    try {
+      const answer = await fetch(`/api/v1/incidents/${encodeURIComponent(id)}/deeds`);
+      const deed = (await answer.json()).findLast(({ result }) => result === "applied");
+      if (deed !== undefined) {
+        return word("alert.taken_by", { who: deed.actor, time: clockText(Date.parse(deed.at)) });
+      }
+    } catch (error) {
+      console.info("who was first is not known:", error.message);
+    }
+    return word("alert.taken");
+  }
+}

@@ -1,0 +1,80 @@
+// One alert as it stands in the list, and its sign. Severity is colour, shape and word.
+
+import { element, svg } from "../page/element.js";
+import {
+  badgesOf, factsOf, footOf, headlineOf, placesOf, reasonsOf,
+} from "../page/alert_words.js";
+import { coordinateText, momentText, word, wordOr } from "../page/wording.js";
+
+const REPORTED_LATE_S = 10; // when it was issued is told too, from then on
+const CROPS = 4; // shown in the list; the incident's page shows all
+
+// Viewed without colour they still differ: octagon, triangle, square, circle.
+const SHAPES = {
+  critical: "M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z",
+  high: "M12 1.5 23 21.5H1z",
+  medium: "M3 3h18v18H3z",
+  low: "M12 2a10 10 0 1 0 .01 0z",
+};
+
+export function sign(severity, size) {
+  const shape = svg("path", { d: SHAPES[severity] ?? SHAPES.low });
+  const stroke = svg("path", { class: "sign-mark", d: "M12 8v6M12 17.2v.4" });
+  return svg("svg", {
+    viewBox: "0 0 24 24", width: size, height: size, class: `sign is-${severity}`, "aria-hidden": "true",
+  }, [shape, stroke]);
+}
+
+const spans = (texts) => texts.map((text) => element("span", { text }));
+
+// The parts of an alert's card; `go` is called when it is picked, `actions` stand at its end.
+export function alertCard(alert, incident, { now, ground, go, actions }) {
+  const { about } = alert;
+  const counted = incident ?? about; // more people, or devices, seen later amend the incident
+  const seen = { ...about, devices: counted.devices };
+  const head = element("span", { className: "alert-head", children: [
+    sign(alert.severity, 22),
+    element("span", { className: "alert-severity",
+      text: wordOr(`severity.${alert.severity}`, alert.severity) }),
+    element("span", { className: "alert-unread", text: word("alert.unread") }),
+    element("time", { className: "alert-time", text: momentText(alert.raised, now),
+      datetime: about.raised_at }),
+  ] });
+  const reported = element("span", { className: "alert-reported",
+    text: word("alert.reported", { time: momentText(alert.issued, now) }) });
+  reported.hidden = alert.issued - alert.raised <= REPORTED_LATE_S * 1000;
+  const facts = element("span", { className: "alert-facts", children: spans(factsOf(about, counted)) });
+  facts.hidden = facts.childElementCount === 0;
+  const badges = badgesOf(about, incident, now)
+    .map(([name, text]) => element("span", { className: `badge ${name}`, text }));
+  const button = element("button", { type: "button", className: "alert-go", children: [
+    head, reported,
+    element("span", { className: "alert-title", text: headlineOf(seen, ground) }),
+    facts,
+    element("span", { className: "alert-place", children: spans(placesOf(about, ground)) }),
+    element("span", { className: "badges", children: badges }),
+  ] });
+  button.addEventListener("click", go);
+  const parts = [button];
+  const reasons = reasonsOf(about, ground).map((text) => element("li", { text }));
+  if (reasons.length > 0) {
+    parts.push(element("ul", { className: "alert-reasons", children: reasons }));
+  }
+  const crops = cropsOf(incident?.evidence ?? about.evidence);
+  if (crops.length > 0) parts.push(element("p", { className: "alert-crops", children: crops }));
+  parts.push(element("p", { className: "alert-foot", children: spans([
+    ...footOf(seen, incident, now),
+    ...(alert.written ?? [coordinateText(alert.feature.geometry.coordinates)]),
+  ]) }));
+  if (actions.length > 0) parts.push(element("p", { className: "alert-actions", children: actions }));
+  return parts;
+}
+
+// Pictures that devices cut out, where the incident lists any.
+function cropsOf(evidence) {
+  if (!Array.isArray(evidence)) return [];
+  return evidence.slice(0, CROPS).map((one) => element("img", {
+    src: `/api/v1/evidence/${encodeURIComponent(one.evidence_id ?? one)}`,
+    alt: word("alert.crop"), loading: "lazy",
+  }));
+}

@@ -1,0 +1,32 @@
+// Everything on the map that the search box finds, as it stands now.
+
+import { headlineOf } from "../page/alert_words.js";
+import { labelText, word } from "../page/wording.js";
+import { latlng } from "./geometry.js";
+
+const ZOOM = 18;
+
+// Returns a function that lists {kind, name, id, show()}.
+export function findable({ map, ground, eyes, patrols, tracks, board }) {
+  const goTo = (at) => map.setView(at, Math.max(map.getZoom(), ZOOM));
+  return function* places() {
+    yield* ground.places;
+    for (const [id, { pin }] of eyes.shown) {
+      if (pin === undefined) continue; // it has not said where it stands
+      yield { kind: word("search.device"), name: id, id,
+        show: () => { goTo(pin.getLatLng()); pin.openPopup(); } };
+    }
+    for (const [id, { badge }] of patrols.shown) {
+      yield { kind: word("layer.patrols"), name: id, id,
+        show: () => { goTo(badge.getLatLng()); badge.openPopup(); } };
+    }
+    for (const [id, { about }] of board.alerts) {
+      yield { kind: word("search.alert"), name: headlineOf(about, ground), id,
+        show: () => board.select(id) };
+    }
+    for (const [id, { feature }] of tracks.shown) {
+      yield { kind: word("search.track"), name: labelText(feature.properties.label), id,
+        show: () => { goTo(latlng(feature)); tracks.cursor.show(id); } };
+    }
+  };
+}
