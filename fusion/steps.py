@@ -77,6 +77,16 @@ AWAITS: Final[Mapping[State, Literal["acknowledge", "decide", "arrive"]]] = Mapp
     State.ASSESSING: "decide",
     State.DISPATCHED: "arrive",
 })  # fmt: skip
+# What a step must say; closing keeps the outcome that there is.
+MUST_SAY: Final[Mapping[Verb, str]] = MappingProxyType({
+    Verb.DISMISS: "cause",
+    Verb.RESOLVE: "outcome",
+    Verb.CLOSE: "outcome",
+    Verb.HAND_OVER: "assigned_to",
+    Verb.REOPEN: "reason",
+    Verb.NOTE: "reason",
+})  # fmt: skip
+_CHOICES: Final = MappingProxyType({"cause": Cause, "outcome": Outcome})
 ENDED: Final = frozenset({State.NO_THREAT, State.RESOLVED, State.CLOSED, State.WITHDRAWN})
 
 
@@ -113,6 +123,36 @@ def worked(work: Work, deed: Deed) -> Work:
         assigned_to=deed.assigned_to or work.assigned_to,
         rescue=work.rescue if deed.rescue is None else deed.rescue,
     )
+
+
+class NextStep(NamedTuple):
+    """A step that leads on from where an incident stands."""
+
+    verb: Verb
+    to: State
+    must_say: str | None  # the field of the command that it does not go without
+
+
+def next_steps(incident: Incident) -> list[NextStep]:
+    """Return the steps that lead on from where an incident stands, in the order of the work.
+
+    From one that goes on as another none does.
+    """
+    if isinstance(incident.continued_as, str):
+        return []
+    state = State(incident.state)
+    return [
+        NextStep(verb, leads[state], must_say(verb, incident))
+        for verb, leads in STEPS.items()
+        if state in leads
+    ]
+
+
+def must_say(verb: Verb, incident: Incident) -> str | None:
+    """Return the field of a command without which a step is refused."""
+    if verb is Verb.CLOSE and isinstance(incident.outcome, str):
+        return None
+    return MUST_SAY.get(verb)
 
 
 def judged(
@@ -192,18 +232,15 @@ def _refusal(command: CommandMessage, incident: Incident, work: Work) -> tuple[R
 
 def _lacks(command: CommandMessage, incident: Incident) -> str:
     """Return what a step must say and does not."""
-    if command.verb is Verb.DISMISS and command.cause is None:
-        return f"its cause: {', '.join(Cause)}"
-    if command.verb is Verb.RESOLVE and command.outcome is None:
-        return f"its outcome: {', '.join(Outcome)}"
-    has_one = isinstance(incident.outcome, str)
-    if command.verb is Verb.CLOSE and command.outcome is None and not has_one:
-        return f"its outcome: {', '.join(Outcome)}"
-    if command.verb is Verb.HAND_OVER and command.assigned_to is None:
-        return "to whom: assigned_to"
-    if command.verb in {Verb.REOPEN, Verb.NOTE} and not command.reason.strip():
-        return "its reason"
-    return ""
+    field = must_say(command.verb, incident)
+    if field is None:
+        return ""
+    said = getattr(command, field)
+    if said is not None and (field != "reason" or said.strip()):
+        return ""
+    if field in _CHOICES:
+        return f"its {field}: {', '.join(_CHOICES[field])}"
+    return "to whom: assigned_to" if field == "assigned_to" else f"its {field}"
 
 
 def _implied(command: CommandMessage, incident: Incident) -> Outcome | None:

@@ -17,6 +17,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from sqlalchemy.dialects import postgresql, sqlite
 
 from edge.messages import (
     Alert,
@@ -27,6 +28,7 @@ from edge.messages import (
     TrackUpdate,
     UtcTime,
     decode_as,
+    encode,
 )
 from fusion.events import (
     AlertIssued,
@@ -34,21 +36,26 @@ from fusion.events import (
     CommandAnswered,
     Event,
     IncidentChanged,
+    SuppressedAlert,
     SuppressionLifted,
     TracksRevised,
     TracksUpdated,
 )
+from fusion.handovers import Act, Signature
 from fusion.history import Span
 from fusion.journal import Position
 from fusion.keeping import forget, keep_lines, keep_spans
 from fusion.past import Past
 from fusion.saving import Rejection, Writer, journal_key
+from fusion.steps import ENDED, State
 from fusion.tables import (
     ALERT,
     DEED,
+    HANDOVER,
     INCIDENT,
     META,
     REJECTED_COUNT,
+    SUPPRESSED,
     TRACK,
 )
 from fusion.waits import Waits, waits_of
@@ -187,6 +194,27 @@ class Store:
         with self._transaction() as connection:
             return forget(connection, sector, before=before, at_most=at_most)
 
+    # -- writing: maps -----------------------------------------------------------------------
+
+    def sign(self, signature: Signature) -> Signature:
+        """Keep a signature under a hand-over; return what is kept: of two the first.
+
+        Raises:
+            StoreUnavailableError: Nothing was kept; the same call may succeed later.
+        """
+        row = {
+            "handover_id": signature.handover_id,
+            "act": signature.act.value,
+            "sector": signature.sector,
+            "signed_at": signature.signed_at,
+            "document": encode(signature).decode(),
+        }
+        with self._transaction() as connection:
+            insert = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name].insert
+            connection.execute(insert(HANDOVER).values(row).on_conflict_do_nothing())
+        (kept,) = self.signatures_of(signature.handover_id, act=signature.act)
+        return kept
+
     # -- reading -----------------------------------------------------------------------------
 
     @contextmanager
@@ -194,6 +222,56 @@ class Store:
         """Give what the store knows of a sector's past, as it is at one instant."""
         with self._transaction() as connection:
             yield Past(connection, sector)
+
+    def signatures_of(self, handover_id: str, *, act: Act | None = None) -> list[Signature]:
+        """Return the signatures under a hand-over: who gave it, then who took it."""
+        query = sa.select(HANDOVER.c.document).where(HANDOVER.c.handover_id == handover_id)
+        if act is not None:
+            query = query.where(HANDOVER.c.act == act.value)
+        return self._documents(query.order_by(HANDOVER.c.act), Signature)
+
+    def signatures(self, limit: int, *, sector: str) -> list[Signature]:
+        """Return a sector's latest signatures, newest first."""
+        query = (
+            sa.select(HANDOVER.c.document)
+            .where(HANDOVER.c.sector == sector)
+            .order_by(HANDOVER.c.signed_at.desc(), HANDOVER.c.act.desc())
+            .limit(limit)
+        )
+        return self._documents(query, Signature)
+
+    def open_incidents(self, limit: int, *, sector: str) -> tuple[int, list[Incident]]:
+        """Return how many incidents wait for people, and the latest of them, newest first."""
+        is_open = sa.and_(
+            INCIDENT.c.sector == sector,
+            INCIDENT.c.state.in_([state.value for state in State if state not in ENDED]),
+        )
+        query = (
+            sa.select(INCIDENT.c.document)
+            .where(is_open)
+            .order_by(INCIDENT.c.opened_at.desc(), INCIDENT.c.incident_id)
+            .limit(limit)
+        )
+        with self._transaction() as connection:
+            count = sa.select(sa.func.count()).select_from(INCIDENT).where(is_open)
+            total = connection.execute(count).scalar_one()
+            found = connection.execute(query).scalars().all()
+        return total, [decode_as(text, Incident) for text in found]
+
+    def steps_taken(self, since: UtcTime, until: UtcTime, *, sector: str) -> dict[str, int]:
+        """Return how many steps of each verb people took from `since` and before `until`."""
+        query = (
+            sa.select(DEED.c.verb, sa.func.count())
+            .where(
+                DEED.c.sector == sector,
+                DEED.c.received_at >= since,
+                DEED.c.received_at < until,
+                DEED.c.result == Result.APPLIED.value,
+            )
+            .group_by(DEED.c.verb)
+        )
+        with self._transaction() as connection:
+            return {verb: count for verb, count in connection.execute(query).all()}  # noqa: C416 - a row is no pair to mypy
 
     def alerts(self, limit: int, *, sector: str | None = None) -> list[Alert]:
         """Return the latest alerts, newest first; of one sector or of all."""
@@ -245,6 +323,38 @@ class Store:
         """Return an incident as it stands."""
         query = sa.select(INCIDENT.c.document).where(INCIDENT.c.incident_id == incident_id)
         return next(iter(self._documents(query, Incident)), None)
+
+    def alerts_named(self, alert_ids: Sequence[str]) -> list[Alert]:
+        """Return these alerts, those that there are, in the order in which they were issued."""
+        query = sa.select(ALERT.c.document).where(ALERT.c.alert_id.in_(alert_ids))
+        return self._documents(query.order_by(ALERT.c.issued_at, ALERT.c.alert_id), Alert)
+
+    def incidents_named(self, incident_ids: Sequence[str]) -> list[Incident]:
+        """Return these incidents as they stand, those that there are, in order."""
+        query = sa.select(INCIDENT.c.document).where(INCIDENT.c.incident_id.in_(incident_ids))
+        in_order = query.order_by(INCIDENT.c.opened_at, INCIDENT.c.incident_id)
+        return self._documents(in_order, Incident)
+
+    def tracks_named(self, track_ids: Sequence[str]) -> list[TrackUpdate]:
+        """Return the last line of each of these tracks that there are."""
+        query = sa.select(TRACK.c.document).where(TRACK.c.track_id.in_(track_ids))
+        return self._documents(query.order_by(TRACK.c.track_id), TrackUpdate)
+
+    def held_back(
+        self, since: UtcTime, until: UtcTime, *, sector: str, limit: int
+    ) -> list[SuppressedAlert]:
+        """Return what was held back from `since` and before `until`, in order; the latest."""
+        query = (
+            sa.select(SUPPRESSED.c.document)
+            .where(
+                SUPPRESSED.c.sector == sector,
+                SUPPRESSED.c.raised_at >= since,
+                SUPPRESSED.c.raised_at < until,
+            )
+            .order_by(SUPPRESSED.c.raised_at.desc(), SUPPRESSED.c.suppressed_id)
+            .limit(limit)
+        )
+        return self._documents(query, SuppressedAlert)[::-1]
 
     def incidents_opened(
         self, since: UtcTime, until: UtcTime, *, sector: str | None = None

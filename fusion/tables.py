@@ -164,6 +164,18 @@ class HistorySpanRow(SQLModel, table=True):
     since: datetime = Field(primary_key=True, sa_type=UtcInstant)
     until: datetime = Field(sa_type=UtcInstant)
     is_over: bool
+
+
+class HandoverRow(SQLModel, table=True):
+    """A signature under the hand-over of a shift: who gave it, who took it. It never changes."""
+
+    __tablename__: ClassVar[str] = "handover"
+    __table_args__ = (Index("ix_handover_sector_signed_at", "sector", "signed_at"),)
+
+    handover_id: str = Field(primary_key=True)
+    act: str = Field(primary_key=True)  # give, take
+    sector: str
+    signed_at: datetime = Field(sa_type=UtcInstant)
     document: str = Field(sa_type=Text)
 
 
@@ -185,6 +197,7 @@ SUPPRESSED: Final = SQLModel.metadata.tables["suppressed"]
 REJECTED: Final = SQLModel.metadata.tables["rejected"]
 REJECTED_COUNT: Final = SQLModel.metadata.tables["rejected_count"]
 DEED: Final = SQLModel.metadata.tables["deed"]
+HANDOVER: Final = SQLModel.metadata.tables["handover"]
 META: Final = SQLModel.metadata.tables["meta"]
 HISTORY_LINE: Final = SQLModel.metadata.tables["history_line"]
 HISTORY_SPAN: Final = SQLModel.metadata.tables["history_span"]

@@ -24,9 +24,12 @@ from edge.messages import (
     InvalidMessageError,
     RefusedError,
     Topic,
+    TrackUpdate,
     UtcTime,
     encode,
 )
+from fusion.events import SuppressedAlert
+from fusion.handovers import Signature
 from fusion.waits import Waits
 from maps.layers import collection
 from maps.picture import KEPT, Change, Picture
@@ -49,7 +52,7 @@ _T = TypeVar("_T")
 
 
 class ReadStore(Protocol):
-    """What the map asks of the store; `fusion.store.Store` is one."""
+    """What the maps ask of the store, and the hand-overs they keep there; `Store` is one."""
 
     def alerts(self, limit: int, *, sector: str) -> list[Alert]:
         """Return a sector's newest alerts, newest first."""
@@ -69,6 +72,35 @@ class ReadStore(Protocol):
 
     def incident(self, incident_id: str) -> Incident | None:
         """Return an incident as it stands."""
+
+    def alerts_named(self, alert_ids: Sequence[str]) -> list[Alert]:
+        """Return these alerts, those that there are, in the order in which they were issued."""
+
+    def incidents_named(self, incident_ids: Sequence[str]) -> list[Incident]:
+        """Return these incidents as they stand, those that there are, in order."""
+
+    def tracks_named(self, track_ids: Sequence[str]) -> list[TrackUpdate]:
+        """Return the last line of each of these tracks that there are."""
+
+    def held_back(
+        self, since: UtcTime, until: UtcTime, *, sector: str, limit: int
+    ) -> list[SuppressedAlert]:
+        """Return what was held back in a time, in order; the latest."""
+
+    def open_incidents(self, limit: int, *, sector: str) -> tuple[int, list[Incident]]:
+        """Return how many incidents wait for people, and the latest of them, newest first."""
+
+    def steps_taken(self, since: UtcTime, until: UtcTime, *, sector: str) -> dict[str, int]:
+        """Return how many steps of each verb people took in a time."""
+
+    def sign(self, signature: Signature) -> Signature:
+        """Keep a signature under a hand-over; return what is kept: of two the first."""
+
+    def signatures_of(self, handover_id: str) -> list[Signature]:
+        """Return the signatures under a hand-over: who gave it, then who took it."""
+
+    def signatures(self, limit: int, *, sector: str) -> list[Signature]:
+        """Return a sector's latest signatures, newest first."""
 
     def deeds(self, incident_id: str) -> list[Deed]:
         """Return every command about an incident, in order."""

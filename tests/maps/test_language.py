@@ -5,7 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from edge.messages import AlertKind, Direction, Outcome, Scene, SensorKind, Severity, TrackState
+from edge.messages import (
+    AlertKind,
+    Direction,
+    Outcome,
+    Result,
+    Scene,
+    SensorKind,
+    Severity,
+    TrackState,
+    Verb,
+)
+from fusion.events import HeldBecause
 from fusion.rulebook import GroupsRule
 from fusion.sector_file import LINE_STATUS, TRAIL_KINDS, ZONE_KINDS
 from fusion.situation.device_record import Cause
@@ -35,10 +46,19 @@ COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
     "health": [health.value for health in Health],
     "zone": ZONE_KINDS,
     "trail": TRAIL_KINDS,
-    "page": [name for name, _ in PAGES],
+    "page": [*(name for name, _ in PAGES), "incident"],
     "role": [role.value for role in Role],
     "sound": ["on", "off", "waiting"],
     "border": [*LINE_STATUS, "home_left", "home_right"],
+    "step": [verb.value for verb in Verb],
+    "verb": [verb.value for verb in Verb],
+    "held": [why.value for why in HeldBecause],
+    "related": ["follows", "led_to", "continued_as", "grouped_with", "took_over"],
+    "presence": ["here", "typing"],
+    "case": [
+        *(f"overdue_{step}" for step in ("acknowledge", "decide", "arrive")),
+        *(f"refused_{result.value}" for result in Result if result is not Result.APPLIED),
+    ],
     "compass": ["n", "ne", "e", "se", "s", "sw", "w", "nw"],
     "state": ["connecting", "live", "partial", "blind", "lost", "broker", "fusion", "chain"],
 }
