@@ -35,6 +35,7 @@ _HALF_M: Final = math.pi * EARTH_RADIUS_M
 _MERCATOR: Final = CRS.from_epsg(3857)
 _WGS84: Final = CRS.from_epsg(4326)
 _LEVELS_BELOW: Final = 4  # of zoom: a tile there reads 16 x 16 times its cells
+_LEVELS_ABOVE: Final = 2  # finer than the file: smooth slopes, thin contours
 _MOST_ZOOM: Final = 18
 _LEAST_CELLS: Final = 3
 _METRES: Final = ("", "m", "metre", "metres", "meter", "meters")
@@ -75,8 +76,8 @@ class HillShade:
             msg = f"--elevation {path}: is no elevation model that can be read: {error}"
             raise ElevationError(msg) from error
         finest = math.ceil(math.log2(2 * _HALF_M / (TILE_PX * cell_m)))
-        self.max_zoom = max(0, min(_MOST_ZOOM, finest))
-        self.min_zoom = max(0, self.max_zoom - _LEVELS_BELOW - int(math.log2(coarser)))
+        self.max_zoom = max(0, min(_MOST_ZOOM, finest + _LEVELS_ABOVE))
+        self.min_zoom = max(0, min(_MOST_ZOOM, finest) - _LEVELS_BELOW - int(math.log2(coarser)))
 
     async def tile(self, z: int, x: int, y: int) -> bytes | None:
         """Return a tile as PNG; None where the file has no heights.
@@ -130,7 +131,7 @@ class HillShade:
         cell_m = 2 * _HALF_M / (TILE_PX * 2**z)
         west_m = -_HALF_M + (x * TILE_PX - 1) * cell_m
         north_m = _HALF_M - (y * TILE_PX - 1) * cell_m
-        finer = z == self.max_zoom
+        finer = z >= self.max_zoom - _LEVELS_ABOVE
         with WarpedVRT(
             file,
             crs=_MERCATOR,

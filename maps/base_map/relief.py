@@ -14,8 +14,8 @@ FloatArray = npt.NDArray[np.float64]
 SUN_AZIMUTH_DEG: Final = 315.0  # clockwise from north; light from below makes hills look like pits
 SUN_ALTITUDE_DEG: Final = 45.0
 EXAGGERATION: Final = 1.5  # gentle ground is to be read too
-_THICKEST: Final = 0.8  # of a side in full shade: names on it must be read
-_LINE: Final = 0.5  # of a contour
+_THICKEST: Final = 0.55  # of a side in full shade: names on it must be read
+_LINE: Final = 0.4  # of a contour
 _FEWEST_PX: Final = 2.5  # between two contours; where the ground is steeper they are left out
 
 

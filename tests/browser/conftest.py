@@ -269,11 +269,24 @@ def field(nats_broker: str, tmp_path: Path) -> Iterator[Field]:
 
 
 @pytest.fixture
-def live_map(field: Field, nats_broker: str, tmp_path: Path) -> Iterator[Served]:
-    """The running map of that sector."""
+def serve_map(field: Field, nats_broker: str, tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Return a function that runs the map of that sector with these options."""
     assets.bring()
     assert field
     store = f"sqlite:///{tmp_path / 'tuanbien.db'}"
-    served = Served("--broker", nats_broker, "--store", store, "--port", "0")
-    yield served
-    served.stop()
+    running: list[Served] = []
+
+    def serve(*options: str) -> Served:
+        served = Served("--broker", nats_broker, "--store", store, "--port", "0", *options)
+        running.append(served)
+        return served
+
+    yield serve
+    for served in running:
+        served.stop()
+
+
+@pytest.fixture
+def live_map(serve_map: Callable[..., Served]) -> Served:
+    """The running map of that sector."""
+    return serve_map()

@@ -26,6 +26,7 @@ export class BaseMap {
   constructor(map, description) {
     this.map = map;
     this.made = [];
+    this.said = new Map(); // by pane
     if (Object.values(description).every((part) => part === null)) return;
     document.head.append(element("link", { rel: "stylesheet", href: "/static/live/base_map.css" }));
     this.note = element("p", { className: "base-map-note", role: "status" });
@@ -59,7 +60,7 @@ export class BaseMap {
 
   fromFile(tiles, { isGround }) {
     const pane = this.pane("tiles", tiles.kind);
-    const missing = (share) => this.tell(isGround && share > 0.5 ? word("map.no_base_here") : null);
+    const missing = (share) => this.tell("tiles", isGround && share > 0.5 ? word("map.no_base_here") : null);
     return tiles.kind === "vector" ? vectorTiles(tiles, { pane, missing, marksHoles: isGround })
       : new PictureTiles(tiles, { pane, missing, marksHoles: isGround });
   }
@@ -70,7 +71,7 @@ export class BaseMap {
 
   fromOutside(online) {
     const pane = this.pane("online", online.kind);
-    const silent = (share) => this.tell(share > 0.5 ? word("map.online_silent", { host: online.host }) : null);
+    const silent = (share) => this.tell("online", share > 0.5 ? word("map.online_silent", { host: online.host }) : null);
     if (online.kind === "vector") {
       const tiles = { ...online, min_zoom: 0, max_zoom: 14, bounds: null };
       return vectorTiles(tiles, { pane, missing: silent });
@@ -101,11 +102,15 @@ export class BaseMap {
       .map(({ pane, name, attribution }) => (pane === "online" ? `${name}, ${attribution}` : attribution));
     this.source.hidden = names.length === 0;
     this.source.textContent = names.length ? word("map.source", { names: names.join(" · ") }) : "";
-    if (!shown.some(({ pane }) => pane !== "hillshade")) this.tell(null);
+    for (const { pane, layer } of this.made) if (!this.map.hasLayer(layer)) this.tell(pane, null);
   }
 
-  tell(text) {
-    this.note.hidden = text === null;
-    if (this.note.textContent !== (text ?? "")) this.note.textContent = text ?? "";
+  // Says what a layer lacks, or takes it back; the same words again are no change.
+  tell(pane, text) {
+    if (text === null) this.said.delete(pane);
+    else this.said.set(pane, text);
+    const all = [...this.said.values()].join(" · ");
+    this.note.hidden = all === "";
+    if (this.note.textContent !== all) this.note.textContent = all;
   }
 }
