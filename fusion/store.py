@@ -43,6 +43,8 @@ from fusion.events import (
 )
 from fusion.handovers import Act, Signature
 from fusion.history import Span
+from fusion.incident_index import keep
+from fusion.incident_search import Cursor, IncidentPage, Search, find
 from fusion.journal import Position
 from fusion.keeping import forget, keep_lines, keep_spans
 from fusion.past import Past
@@ -157,6 +159,7 @@ class Store:
                 [event.incident for event in events if isinstance(event, IncidentChanged)]
             )
             write.deeds([one.reply.deed for one in events if isinstance(one, CommandAnswered)])
+            keep(connection, _touched(events))
             lines = [one for one in events if isinstance(one, TracksRevised | TracksUpdated)]
             write.tracks(lines)
             if heard is not None:
@@ -318,6 +321,17 @@ class Store:
             rows = connection.execute(_of(query, INCIDENT, sector)).all()[::-1]
         last = rows[-1].revision if rows else revision
         return last, [decode_as(row.document, Incident) for row in rows]
+
+    def find_incidents(
+        self, search: Search, *, limit: int, cursor: Cursor | None = None
+    ) -> IncidentPage:
+        """Return the newest incidents that match, or those next to a cursor, newest first.
+
+        Raises:
+            RefusedError: There is no word in the text, or it is too long.
+        """
+        with self._transaction() as connection:
+            return find(connection, search, limit=limit, cursor=cursor)
 
     def incident(self, incident_id: str) -> Incident | None:
         """Return an incident as it stands."""
@@ -506,6 +520,20 @@ def _alembic() -> Config:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
+
+
+def _touched(events: Sequence[Event]) -> set[str]:
+    """Return the incidents about which something was said."""
+    said = (
+        event.alert
+        if isinstance(event, AlertIssued)
+        else event.incident
+        if isinstance(event, IncidentChanged)
+        else event.reply.deed
+        for event in events
+        if isinstance(event, AlertIssued | IncidentChanged | CommandAnswered)
+    )
+    return {one.incident_id for one in said}
 
 
 def _of(query: sa.Select[Any], table: sa.Table, sector: str | None) -> sa.Select[Any]:

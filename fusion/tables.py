@@ -9,13 +9,16 @@ from typing import ClassVar, Final
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     DateTime,
     Dialect,
     Index,
+    Integer,
     LargeBinary,
     Text,
     TypeDecorator,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
 
@@ -73,6 +76,24 @@ class IncidentRow(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=UtcInstant)
     revision: int = Field(sa_type=BigInteger)
     document: str = Field(sa_type=Text)
+
+
+# SQLite's own row number must be an INTEGER; a text of words is a vector of them in PostgreSQL.
+ROW_NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
+WORDS: Final = Text().with_variant(TSVECTOR, "postgresql")
+
+
+class IncidentLogRow(SQLModel, table=True):
+    """An incident's place in the log, in order of `opened_at`, and the words that find it.
+
+    The index over the words is SQLite's FTS5 or PostgreSQL's GIN (`fusion.incident_index`).
+    """
+
+    __tablename__: ClassVar[str] = "incident_log"
+
+    log_id: int = Field(sa_column=Column(ROW_NUMBER, primary_key=True, autoincrement=False))
+    incident_id: str = Field(unique=True)
+    words: str = Field(sa_column=Column(WORDS, nullable=False))
 
 
 class TrackRow(SQLModel, table=True):
@@ -192,6 +213,7 @@ class MetaRow(SQLModel, table=True):
 # The same as SQLAlchemy tables: the store reads and writes in bulk.
 ALERT: Final = SQLModel.metadata.tables["alert"]
 INCIDENT: Final = SQLModel.metadata.tables["incident"]
+INCIDENT_LOG: Final = SQLModel.metadata.tables["incident_log"]
 TRACK: Final = SQLModel.metadata.tables["track"]
 SUPPRESSED: Final = SQLModel.metadata.tables["suppressed"]
 REJECTED: Final = SQLModel.metadata.tables["rejected"]

@@ -10,6 +10,7 @@ from alembic import context
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
+from fusion.incident_index import is_of_the_models
 from fusion.store import connect
 
 
@@ -18,6 +19,7 @@ def _migrate(connection: Connection) -> None:
         connection=connection,
         target_metadata=SQLModel.metadata,
         compare_type=True,
+        include_name=is_of_the_models,
         render_as_batch=True,
     )
     with context.begin_transaction():

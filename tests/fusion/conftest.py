@@ -1,12 +1,8 @@
 """Real brokers and databases for the tests of fusion's shell, and messages to send to them."""
 
 import json
-import os
-import pwd
 import shutil
-import signal
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.messages import DetectionsMessage, UtcTime, decode, encode
+from tests.fusion.postgres import NoPostgresError, running_postgres
 
 EQUATOR_M_PER_DEG = 110_574.0  # along a meridian there
 
@@ -157,59 +154,11 @@ def listen() -> Iterator[Callable[..., Listener]]:
 @pytest.fixture(scope="session")
 def postgres_server(free_port) -> Iterator[str]:
     """Run Debian's PostgreSQL on a data folder of its own; return its address without a database."""
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    path = os.pathsep.join([*map(str, reversed(folders)), os.environ.get("PATH", "")])
-    initdb, postgres = shutil.which("initdb", path=path), shutil.which("postgres", path=path)
-    if initdb is None or postgres is None:
-        pytest.skip("PostgreSQL is not installed")
-    account = _account_for_postgres()
-    folder = Path(tempfile.mkdtemp(prefix="tuanbien-postgres-"))  # pytest's own is root's alone
-    if account:
-        shutil.chown(folder, account, account)
-    data, port = folder / "data", free_port()
-    subprocess.run(
-        [initdb, "-D", data, "-U", "tuanbien", "-A", "trust", "-E", "UTF8", "--no-sync"],
-        cwd=folder,
-        user=account,
-        check=True,
-        capture_output=True,
-    )
-    server = subprocess.Popen(
-        [postgres, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", folder, "-F"],
-        cwd=folder,
-        user=account,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"postgresql://tuanbien@127.0.0.1:{port}"
     try:
-        _until(lambda: _accepts(f"{address}/postgres"))
-        yield address
-    finally:
-        server.send_signal(signal.SIGINT)  # do not wait for clients
-        server.wait(10)
-        shutil.rmtree(folder)
-
-
-def _account_for_postgres() -> str | None:
-    """Return whom the server runs as: it refuses root."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("postgres", "nobody"):
-        try:
-            return pwd.getpwnam(name).pw_name
-        except KeyError:
-            continue
-    pytest.skip("PostgreSQL refuses root, and there is no account `postgres` or `nobody`")
-
-
-def _accepts(address: str) -> bool:
-    import psycopg  # noqa: PLC0415 - an edge-only install has none
-
-    try:
-        psycopg.connect(address, connect_timeout=2).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+        with running_postgres(free_port()) as address:
+            yield address
+    except NoPostgresError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
