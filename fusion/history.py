@@ -33,6 +33,7 @@ SILENT_S: Final = 15.0  # three status messages missed: the span is over
 STEP_S: Final = 5.0  # who moves is noted no more often
 MOVED_M: Final = 5.0
 FRAME_OLD_S: Final = 10.0  # a picture older than this is no picture of now
+UNIT: Final = "unit/"  # before the name of a unit: a device may have the same
 _M_PER_DEG: Final = 111_320.0
 
 _MINUTE_S: Final = 60
@@ -135,7 +136,7 @@ def _sigma_m(variance_m2: float) -> float:
 class Span(NamedTuple):
     """From when until when somebody was heard, or fusion ran. Its key is `sender` and `since`."""
 
-    sender: str  # `fusion`: it ran
+    sender: str  # a device, a unit with `UNIT` before its name; `fusion`: it ran
     since: UtcTime
     until: UtcTime  # heard last; while it goes on noted every `SPAN_S` (fusion: `RUN_S`)
     is_over: bool
@@ -163,7 +164,7 @@ class Attendance:
             self._hear(message.device_id, message, at)
         elif isinstance(message, PositionMessage):
             # What a unit says of the past stands in the past.
-            self._hear(message.unit_id, message, min(message.captured_at, at))
+            self._hear(UNIT + message.unit_id, message, min(message.captured_at, at))
 
     def ran(self, at: UtcTime) -> None:
         """Note that fusion runs."""
@@ -193,6 +194,7 @@ class Attendance:
             return
         span = known.span
         if said is not None and known.said is not None:
+            said = _with_place_of(said, known.said)
             if said.message_id == known.said.message_id:
                 return  # the broker had kept it: nobody said it now
             if at < span.until:  # it was under way for long
@@ -221,6 +223,16 @@ def _document(said: StatusMessage | PositionMessage | None) -> str:
         return ""
     bare = replace(said, auth=None, boot_id=None, seq=None, sent_at=None)
     return encode(bare).decode()
+
+
+def _with_place_of(
+    said: StatusMessage | PositionMessage, before: StatusMessage | PositionMessage
+) -> StatusMessage | PositionMessage:
+    """Return a last will with what it cannot say: where the device stands and what it saw."""
+    if isinstance(said, StatusMessage) and isinstance(before, StatusMessage) and not said.online:
+        sensor, view = said.sensor or before.sensor, said.footprint or before.footprint
+        return replace(said, sensor=sensor, footprint=view)
+    return said
 
 
 def _is_same(one: AnyFieldMessage, other: AnyFieldMessage) -> bool:

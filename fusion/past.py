@@ -58,17 +58,13 @@ class Past:
             if last[name].lost_near_line or last[name].t >= at.after(-kept_s)
         ]
 
-    def lines(self, since: UtcTime, until: UtcTime, *, enough: int) -> Iterator[TrackUpdate]:
+    def lines(self, since: UtcTime, until: UtcTime) -> Iterator[TrackUpdate]:
         """Yield the lines after `since` and up to `until`, minute by minute, each sorted by time.
 
-        No further minute is begun once there are `enough`.
+        Ask for few minutes: there may be 20,000 tracks in each.
         """
-        count = 0
         for minute in range(minute_of(since), minute_of(until) + 1):
-            if count >= enough:
-                return
             found = [line for line in self._of_minute(minute) if since < line.t <= until]
-            count += len(found)
             yield from sorted(found, key=lambda line: (line.t, line.track_id))
 
     def _of_minute(self, minute: int, *, only_lost: bool = False) -> Iterator[TrackUpdate]:
@@ -168,6 +164,15 @@ class Past:
             for span in self._spans(HISTORY_SPAN.c.sender.in_(some), *began)
         ]
         return sorted(found, key=lambda span: (span.since, span.sender))
+
+    def fell_silent(self, since: UtcTime, until: UtcTime, *, at_most: int) -> list[Span]:
+        """Return the spans of devices that were heard for the last time in a time, in order."""
+        over = (
+            HISTORY_SPAN.c.is_over,
+            HISTORY_SPAN.c.until > since,
+            HISTORY_SPAN.c.until <= until,
+        )
+        return list(self._spans(*over))[:at_most]
 
     def _spans(self, *wanted: sa.ColumnElement[bool]) -> Iterator[Span]:
         query = (

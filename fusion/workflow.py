@@ -179,24 +179,7 @@ class Workflow:
         if holder != incident.incident_id:
             return incident if work is None else replace(incident, continued_as=holder)
         seen = replace(_by_itself(incident), overdue=self._overdue.get(alert_id, UNSET))
-        if work is None:
-            return seen
-        taken_on = work.state is not None
-        # Whoever only noted something has not ended what ended by itself.
-        ended = not taken_on and seen.acted_by == SYSTEM
-        withdrawn = taken_on and incident.state == State.WITHDRAWN
-        return replace(
-            seen,
-            state=work.state.value if work.state is not None else seen.state,
-            version=work.version,
-            acted_by=seen.acted_by if ended else work.actor,
-            acted_at=seen.acted_at if ended else (work.at or UNSET),
-            assigned_to=work.assigned_to or UNSET,
-            outcome=work.outcome or (UNSET if taken_on else seen.outcome),
-            cause=work.cause or UNSET,
-            rescue=work.rescue or UNSET,
-            withdrawn=withdrawn or UNSET,
-        )
+        return seen if work is None else _worked_on(seen, work)
 
     def _reckon(self, alert_id: str) -> None:
         """Find out until when the next step of an incident may take."""
@@ -247,6 +230,47 @@ class Workflow:
         state = self._work.get(alert_id, _UNTOUCHED).state
         opened_at = self._told[self._holder[alert_id]].opened_at
         return state is not None and state not in ENDED, opened_at, alert_id
+
+
+def as_of(incident: Incident, deeds: Iterable[Deed], at: UtcTime) -> Incident:
+    """Return an incident as people had worked on it by an instant; the evidence is that of now.
+
+    Args:
+        incident: As it stands now.
+        deeds: All that was done about it, in order.
+        at: The instant, by fusion's clock.
+    """
+    done = [deed for deed in deeds if deed.result is Result.APPLIED]
+    whole, then = _UNTOUCHED, _UNTOUCHED
+    for deed in done:
+        whole = worked(whole, deed)
+        if deed.received_at <= at:
+            then = worked(then, deed)
+    bare = _bare(incident, whole)
+    if isinstance(bare.ended_at, UtcTime) and bare.ended_at > at:
+        bare = replace(bare, state=State.NEW.value, ended_at=UNSET)  # it had not ended yet
+    seen = _by_itself(bare)
+    return seen if then is _UNTOUCHED else _worked_on(seen, then)
+
+
+def _worked_on(seen: Incident, work: Work) -> Incident:
+    """Put what people did on an incident as the evidence has it."""
+    taken_on = work.state is not None
+    # Whoever only noted something has not ended what ended by itself.
+    ended = not taken_on and seen.acted_by == SYSTEM
+    withdrawn = taken_on and seen.state == State.WITHDRAWN
+    return replace(
+        seen,
+        state=work.state.value if work.state is not None else seen.state,
+        version=work.version,
+        acted_by=seen.acted_by if ended else work.actor,
+        acted_at=seen.acted_at if ended else (work.at or UNSET),
+        assigned_to=work.assigned_to or UNSET,
+        outcome=work.outcome or (UNSET if taken_on else seen.outcome),
+        cause=work.cause or UNSET,
+        rescue=work.rescue or UNSET,
+        withdrawn=withdrawn or UNSET,
+    )
 
 
 def _by_itself(incident: Incident) -> Incident:

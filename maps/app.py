@@ -31,6 +31,8 @@ from maps.live_map import render_live_map
 from maps.pages import answer, content_security_policy, render_docs
 from maps.people.api import router as people_router
 from maps.shift import add_shift_page
+from maps.playback import add_page as add_playback
+from maps.playback import router as playback_router
 from maps.step_api import router as step_router
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
@@ -67,6 +69,7 @@ def create_app(*, sector: Sector, feed: Feed, base_map: BaseMap | None = None) -
     add_incident_page(app, sector)
     add_shift_page(app, sector)
     app.include_router(step_router)
+    app.include_router(playback_router)
     app.include_router(people_router)
     app.include_router(base_map_router)
     _add_pages(app, sector)
@@ -87,6 +90,7 @@ def _add_pages(app: FastAPI, sector: Sector) -> None:
         language: render_live_map(sector.name, language=language, home=home)
         for language in LANGUAGES
     }
+    add_playback(app, sector_name=sector.name, home=home)
     docs = render_docs()
 
     @app.get("/", include_in_schema=False)

@@ -9,7 +9,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
@@ -30,6 +30,7 @@ from edge.messages import (
 )
 from fusion.events import SuppressedAlert
 from fusion.handovers import Signature
+from fusion.past import Past
 from fusion.waits import Waits
 from maps.layers import collection
 from maps.picture import KEPT, Change, Picture
@@ -107,6 +108,9 @@ class ReadStore(Protocol):
 
     def deed(self, message_id: str) -> Deed | None:
         """Return what became of a command."""
+
+    def past(self, sector: str) -> AbstractContextManager[Past]:
+        """Give what the store knows of a sector's past."""
 
 
 class Feed:

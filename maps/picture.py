@@ -173,7 +173,7 @@ class Picture:
         """Let time pass: what is too old leaves, a device that says nothing turns silent."""
         changes = []
         for track_id, track in list(self._tracks.items()):
-            if now.seconds_since(track.heard_at) > _kept_s(track.update):
+            if now.seconds_since(track.heard_at) > kept_s(track.update):
                 del self._tracks[track_id]
                 changes.append(Change("track", track_id, None))
         for unit_id, patrol in list(self._patrols.items()):
@@ -305,7 +305,8 @@ class Picture:
         ]
 
 
-def _kept_s(update: TrackUpdate) -> float:
+def kept_s(update: TrackUpdate) -> float:
+    """Return for how long a line stays in the picture."""
     if update.state is not TrackState.ENDED:
         return TRACK_KEPT_S
     return LOST_KEPT_S if update.lost_near_line else ENDED_KEPT_S

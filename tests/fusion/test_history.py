@@ -63,7 +63,7 @@ def told(*lines: TrackUpdate) -> TracksUpdated:
 
 def lines_of(store, since=-3600.0, until=3600.0) -> list[TrackUpdate]:
     with store.past(HOME) as past:
-        return list(past.lines(NOON.after(since), NOON.after(until), enough=10**6))
+        return list(past.lines(NOON.after(since), NOON.after(until)))
 
 
 def content(store) -> list[sa.Row]:
@@ -323,14 +323,14 @@ def test_what_the_broker_had_kept_was_not_said_now() -> None:
 
 def test_a_patrol_that_walks_is_kept_every_five_seconds_and_one_that_stands_once() -> None:
     walks = attended([(float(s), position(s, lat=1.2 + s * 2e-5)) for s in range(60)])
-    assert len(of("patrol-1", walks)) == 12
+    assert len(of("unit/patrol-1", walks)) == 12
     stands = attended([(float(s), position(s)) for s in range(60)])
-    assert len(of("patrol-1", stands)) == 1
+    assert len(of("unit/patrol-1", stands)) == 1
 
 
 def test_positions_that_were_under_way_for_long_stand_where_they_were() -> None:
     late = [(100.0 + i / 10, position(10 + 10 * i, lat=1.201 + i * 1e-3)) for i in range(5)]
-    spans = of("patrol-1", attended([(0.0, position(0)), *late], until=102))
+    spans = of("unit/patrol-1", attended([(0.0, position(0)), *late], until=102))
     assert [span.since for span in spans] == [NOON.after(10.0 * n) for n in range(6)]
 
 
