@@ -51,7 +51,7 @@ from tests.fusion.postgres import NoPostgresError, running_postgres
 SECTOR = "bien-thu"
 BEGIN = UtcTime.parse("2024-01-01T00:00:00.000Z")
 SPAN = timedelta(days=1000)
-BEFORE = "0003"  # the version before the log
+BEFORE = "0004"  # the version before the log
 TRAILS = 2000
 PAGE = 50
 KINDS = dict(zip(AlertKind, (30, 12, 18, 14, 3, 2, 16, 5), strict=True))

@@ -425,7 +425,7 @@ def test_a_store_of_before_is_brought_up_to_date_with_all_that_is_in_it(
     config = store_module._alembic()
     with store._engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, "0003")
+        command.downgrade(config, "0004")
     again = Store.open(database_url, migrate=True)
     assert walked(again, Search(HOME), limit=500) == before
     assert found(again, "trau bo vuot") == [incidents[7].incident_id]

@@ -8,8 +8,8 @@ from alembic import op
 from fusion.incident_index import make
 from fusion.tables import ROW_NUMBER, WORDS
 
-revision: str = "0004"
-down_revision: str | None = "0003"
+revision: str = "0005"
+down_revision: str | None = "0004"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
