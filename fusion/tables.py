@@ -185,6 +185,7 @@ class HistorySpanRow(SQLModel, table=True):
     since: datetime = Field(primary_key=True, sa_type=UtcInstant)
     until: datetime = Field(sa_type=UtcInstant)
     is_over: bool
+    document: str = Field(sa_type=Text)
 
 
 class HandoverRow(SQLModel, table=True):
