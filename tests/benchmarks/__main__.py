@@ -163,6 +163,17 @@ BENCHMARKS = {
             "server MB, most": Target(most=300.0),
         },
     ),
+    "page": Benchmark(
+        ("-m", "tests.benchmarks.bench_page", "--minutes", "30"),
+        {
+            "near: frames a second": Target(least=20.0),
+            "all: frames a second": Target(least=5.0),
+            "heap to warm": Target(most=1.2),
+            "alert to pixels p95 s": Target(most=0.5),
+            "first useful paint s": Target(most=1.5),
+            "shell MB": Target(most=1.0),
+        },
+    ),
     # About an hour: 60 km·days of nothing to tell.
     "negatives": Benchmark(
         ("-m", "tests.benchmarks.nights.negatives"),
