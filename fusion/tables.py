@@ -201,6 +201,56 @@ class HandoverRow(SQLModel, table=True):
     document: str = Field(sa_type=Text)
 
 
+class AccountRow(SQLModel, table=True):
+    """Somebody who may log in; never deleted, so that a name in the log stays one person's."""
+
+    __tablename__: ClassVar[str] = "account"
+
+    account: str = Field(primary_key=True)  # what they type
+    shown_name: str = Field(unique=True)  # what their steps are signed with
+    role: str
+    unit: str | None
+    sectors: str  # their ids with blanks between, or `*`
+    password_hash: str | None = Field(sa_type=Text)  # None: logs in elsewhere (`subject`)
+    subject: str | None = Field(unique=True, sa_type=Text)  # issuer and subject of OpenID Connect
+    must_change: bool  # the password is one that somebody else gave
+    password_at: datetime = Field(sa_type=UtcInstant)
+    locked: bool
+    created_at: datetime = Field(sa_type=UtcInstant)
+    logged_in_at: datetime | None = Field(sa_type=UtcInstant)
+
+
+class LoginSessionRow(SQLModel, table=True):
+    """Somebody who is logged in. The session's own id is the browser's alone."""
+
+    __tablename__: ClassVar[str] = "login_session"
+
+    digest: str = Field(primary_key=True)  # SHA-256 of the id, hexadecimal
+    account: str = Field(index=True)
+    began_at: datetime = Field(sa_type=UtcInstant)
+    seen_at: datetime = Field(sa_type=UtcInstant)
+
+
+class LoginFailureRow(SQLModel, table=True):
+    """How often a log-in failed of late, for an account, a known browser or an address."""
+
+    __tablename__: ClassVar[str] = "login_failure"
+
+    whose: str = Field(primary_key=True)
+    count: int
+    began_at: datetime = Field(sa_type=UtcInstant, index=True)  # of the time they are counted in
+
+
+class KnownBrowserRow(SQLModel, table=True):
+    """A browser in which an account has logged in before: strangers cannot lock it out."""
+
+    __tablename__: ClassVar[str] = "known_browser"
+
+    digest: str = Field(primary_key=True)  # SHA-256 of what the browser keeps
+    account: str = Field(primary_key=True)
+    seen_at: datetime = Field(sa_type=UtcInstant, index=True)
+
+
 class MetaRow(SQLModel, table=True):
     """What the store knows about itself: the last revision, each sector's place in its journal."""
 
@@ -224,3 +274,7 @@ HANDOVER: Final = SQLModel.metadata.tables["handover"]
 META: Final = SQLModel.metadata.tables["meta"]
 HISTORY_LINE: Final = SQLModel.metadata.tables["history_line"]
 HISTORY_SPAN: Final = SQLModel.metadata.tables["history_span"]
+ACCOUNT: Final = SQLModel.metadata.tables["account"]
+LOGIN_SESSION: Final = SQLModel.metadata.tables["login_session"]
+LOGIN_FAILURE: Final = SQLModel.metadata.tables["login_failure"]
+KNOWN_BROWSER: Final = SQLModel.metadata.tables["known_browser"]

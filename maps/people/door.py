@@ -1,28 +1,83 @@
 """Who asks, and whether they may: what every route of the interface depends on."""
 
-from collections.abc import Callable
-from typing import Annotated
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Annotated, Final, NamedTuple
 
 from fastapi import Depends, HTTPException, Request
 
-from maps.people.roles import AT_THE_MACHINE, Person, Right, rights_of
+from maps.people.log_in import LogIn
+from maps.people.roles import AT_THE_MACHINE, Person, Right, Role, rights_of
+from maps.people.sessions import Session
+
+STREAM_LOOKS_EVERY_S: Final = 5.0
+NOBODY: Final = "nobody is logged in, or the session has ended"
+
+
+def log_in_of(request: Request) -> LogIn | None:
+    """Return the log-in of this server; None: it runs without one."""
+    log_in: LogIn | None = getattr(request.app.state, "log_in", None)
+    return log_in
+
+
+def session_of(request: Request) -> Session | None:
+    """Return the session that a request belongs to (`maps.people.gate` has put it there)."""
+    session: Session | None = getattr(request.state, "session", None)
+    return session
 
 
 def person_of(request: Request) -> Person:
-    """Return who asks."""
-    person: Person = getattr(request.state, "person", AT_THE_MACHINE)
-    return person
+    """Return who asks.
+
+    Raises:
+        HTTPException: 401: nobody is logged in.
+    """
+    if log_in_of(request) is None:
+        return AT_THE_MACHINE
+    session = session_of(request)
+    if session is None:
+        raise HTTPException(401, NOBODY)
+    return Person(session.account, session.shown_name, Role(session.role), session.unit)
 
 
 Asking = Annotated[Person, Depends(person_of)]
 
 
-def having(right: Right) -> Callable[[Person], Person]:
-    """Return a dependency that lets pass who has a right, and gives them to the route."""
+class Having(NamedTuple):
+    """A dependency that lets pass who has a right, and gives them to the route."""
 
-    def check(person: Asking) -> Person:
-        if right not in rights_of(person.role):
-            raise HTTPException(403, f"the role {person.role.value} may not {right.value}")
+    right: Right
+
+    def __call__(self, person: Asking) -> Person:
+        """Return who asks.
+
+        Raises:
+            HTTPException: 403: their role has no such right.
+        """
+        if self.right not in rights_of(person.role):
+            raise HTTPException(403, f"the role {person.role.value} may not {self.right.value}")
         return person
 
-    return check
+
+def having(right: Right) -> Having:
+    """Return a dependency that lets pass who has a right, and gives them to the route."""
+    return Having(right)
+
+
+async def while_logged_in(request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Pass on an endless answer for as long as the session lasts that asked for it.
+
+    It is heard of meanwhile: whoever has a map open is there.
+    """
+    log_in, session = log_in_of(request), session_of(request)
+    loop = asyncio.get_running_loop()
+    looks_s = loop.time() + STREAM_LOOKS_EVERY_S
+    async with aclosing(chunks) as open_chunks:  # type: ignore[type-var]  # all are generators
+        async for chunk in open_chunks:
+            if log_in is not None and session is not None and loop.time() >= looks_s:
+                looks_s = loop.time() + STREAM_LOOKS_EVERY_S
+                look_up = log_in.sessions.look_up
+                if await asyncio.to_thread(look_up, session.digest, now=log_in.clock()) is None:
+                    return
+            yield chunk
