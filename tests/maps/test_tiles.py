@@ -31,6 +31,8 @@ from maps.base_map.tile import (
     picture_tile,
     vector_tile,
 )
+from maps.people.door import person_of
+from maps.people.roles import Person, Role
 from tests.maps.tile_files import Shape, mvt, png, write_mbtiles, write_pmtiles
 
 RED, BLUE = png((200, 0, 0)), png((0, 0, 200))
@@ -319,6 +321,21 @@ def test_the_check_says_what_a_file_holds(mbtiles, sector_file, tmp_path, capsys
 def test_the_check_refuses_in_one_sentence(tmp_path, capsys) -> None:
     assert main(["maps", "base-map", "check", str(tmp_path / "none")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_who_may_not_see_the_picture_sees_no_ground_either(sector, feed, mbtiles) -> None:
+    assets.bring()
+    app = create_app(sector=sector, feed=feed, base_map=BaseMap(tiles=mbtiles))
+    app.dependency_overrides[person_of] = lambda: Person("ca", "Công an", Role.PARTNER, "ca-tinh")
+
+    async def each() -> list[int]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            paths = ("/api/v1/base-map", "/tiles/0/0/0", "/hillshade/0/0/0")
+            return [(await client.get(path)).status_code for path in paths]
+
+    assert asyncio.run(each()) == [403, 403, 403]
+    app.state.base_map.close()
 
 
 def test_nothing_comes_from_outside_unless_it_is_configured(ask) -> None:

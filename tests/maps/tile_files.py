@@ -106,6 +106,7 @@ def write_mbtiles(path: Path, tiles: Mapping[Zxy, bytes], **metadata: str) -> Pa
         file.execute(
             "CREATE TABLE tiles (zoom_level integer, tile_column integer, tile_row integer, tile_data blob)"
         )
+        file.execute("CREATE UNIQUE INDEX tile_index ON tiles (zoom_level, tile_column, tile_row)")
         file.executemany("INSERT INTO metadata VALUES (?, ?)", said.items())
         rows = [(z, x, (1 << z) - 1 - y, data) for (z, x, y), data in tiles.items()]
         file.executemany("INSERT INTO tiles VALUES (?, ?, ?, ?)", rows)

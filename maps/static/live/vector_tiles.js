@@ -66,6 +66,7 @@ function climb({ View, ZxySource }, layer, { url, min_zoom: least, max_zoom: mos
     const key = `${tile.z}/${tile.x}/${tile.y}`;
     const { levelDiff, tileCache } = view;
     let found = null;
+    holes.add(key); // until it is found: an answer that never comes is thrown from here
     for (let z = Math.min(Math.max(tile.z - levelDiff, 0), most); z >= least; z -= 1) {
       found = await new View(tileCache, z, levelDiff).getDisplayTile(tile);
       if (found.data.size > 0) {
@@ -73,7 +74,6 @@ function climb({ View, ZxySource }, layer, { url, min_zoom: least, max_zoom: mos
         return found;
       }
     }
-    holes.add(key);
     return found ?? { ...view.dataTileForDisplayTile(tile), data: empty, z: tile.z };
   };
 }
