@@ -4,7 +4,8 @@ picture now ──▶ give: outgoing officer, remarks ──▶ take: incoming o
 """
 
 from collections import Counter
-from typing import Annotated, Any, Final
+from collections.abc import Callable
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Request, Response
 from fastapi.responses import HTMLResponse
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from edge.messages import Deed, Incident, Overdue, RefusedError, Result, UtcTime, to_builtins
 from fusion.handovers import MOST_REMARKS, Act, Signature, digest
 from fusion.sector import Sector
-from maps.api import LiveFeed, json_response
+from maps.api import LiveFeed, ServedSector, json_response
 from maps.feed import Feed, ReadStore
 from maps.incident_page import Said
 from maps.pages import answer, render_page
@@ -23,6 +24,7 @@ from maps.picture import Health
 from maps.step_api import json_only
 
 router = APIRouter()
+_T = TypeVar("_T")
 
 MOST_OPEN: Final = 200  # listed one by one; beyond, their number
 FIRST_SHIFT_S: Final = 86_400.0  # looked back at where nobody has handed over yet
@@ -30,7 +32,7 @@ LONGEST_S: Final = 7 * 86_400.0
 _EARLIER: Final = 60  # signatures
 _HEADS: Final = (
     *("badge", "health", "incident", "kind", "overdue", "scene", "sensor", "severity", "shift"),
-    *("verb", "direction"),
+    "verb",
 )
 _TOLD: Final = (
     *("incident_id", "kind", "severity", "state", "opened_at", "place", "direction"),
@@ -63,7 +65,7 @@ def add_shift_page(app: FastAPI, sector: Sector) -> None:
 
 
 @router.get("/api/v1/shift", response_class=Response)
-async def shift(person: OnShift, feed: LiveFeed) -> Response:
+async def shift(person: OnShift, feed: LiveFeed, sector: ServedSector) -> Response:
     """How the shift stands now: `picture`, the hand-over that waits to be taken, earlier ones."""
     signed = await _ask(feed, lambda store: store.signatures(_EARLIER, sector=_sector(feed)))
     return json_response(
@@ -73,15 +75,19 @@ async def shift(person: OnShift, feed: LiveFeed) -> Response:
             "earlier": _pairs(signed),
             "logged_in": person is not AT_THE_MACHINE,
             "account": person.id,
+            "timezone": sector.timezone.key,
         }
     )
 
 
 @router.get("/api/v1/shift/{handover_id}", response_class=Response)
-async def handover(handover_id: HandoverId, person: OnShift, feed: LiveFeed) -> Response:
+async def handover(
+    handover_id: HandoverId, person: OnShift, feed: LiveFeed, sector: ServedSector
+) -> Response:
     """One hand-over as it was signed: `give`, `take` (or null), and the digest of each."""
     del person
-    return json_response(_told(await _signatures_of(feed, handover_id)))
+    told = _told(await _signatures_of(feed, handover_id))
+    return json_response(told | {"timezone": sector.timezone.key})
 
 
 @router.post(
@@ -148,7 +154,7 @@ def _sector(feed: Feed) -> str:
     return feed.picture.sector_id
 
 
-async def _ask(feed: Feed, question: Any) -> Any:  # noqa: ANN401 - whatever the store answers
+async def _ask(feed: Feed, question: Callable[[ReadStore], _T]) -> _T:
     try:
         return await feed.ask(question)
     except RefusedError as error:
@@ -156,7 +162,7 @@ async def _ask(feed: Feed, question: Any) -> Any:  # noqa: ANN401 - whatever the
 
 
 async def _signatures_of(feed: Feed, handover_id: str) -> list[Signature]:
-    found: list[Signature] = await _ask(feed, lambda store: store.signatures_of(handover_id))
+    found = await _ask(feed, lambda store: store.signatures_of(handover_id))
     if not found or found[0].sector != _sector(feed):
         raise HTTPException(404, f"there is no hand-over {handover_id}")
     return found
@@ -189,9 +195,7 @@ async def _picture(feed: Feed, signed: list[Signature]) -> dict[str, Any]:
     last = _last_given(signed)
     since = now.after(-FIRST_SHIFT_S) if last is None else last.signed_at
     since = min(max(since, now.after(-LONGEST_S)), now)
-    picture: dict[str, Any] = await _ask(
-        feed, lambda store: _happened(store, since, now, _sector(feed))
-    )
+    picture = await _ask(feed, lambda store: _happened(store, since, now, _sector(feed)))
     troubled = [one for one in feed.picture.devices() if one["health"] != Health.OK]
     told = ("device_id", "health", "heard_at", "scene", "queue_depth")
     devices = [{name: one[name] for name in told if name in one} for one in troubled]

@@ -115,6 +115,8 @@ async def take_step(
         reply = await feed.step(command)
     except UnansweredError as error:
         raise HTTPException(503, str(error)) from error
+    if reply.incident is not None:  # who looks on need not wait until the store is asked
+        feed.stream.publish(feed.picture.take_incidents([reply.incident]))
     return _told(reply, command)
 
 

@@ -131,6 +131,12 @@ def test_a_step_is_answered_with_the_incident_as_it_stands_then(ask, fusion) -> 
     assert (deed["verb"], deed["result"], deed["role"]) == ("acknowledge", "applied", "truc-ban")
 
 
+def test_a_step_is_told_at_once_to_all_who_look_on(ask, feed, fusion, read_events) -> None:
+    ask("POST", f"incidents/{fusion.incident_id}/acknowledge", json=LAN)
+    (event,) = read_events(b"".join(one.wire for one in feed.stream._last.values()))
+    assert (event["event"], event["data"]["properties"]["acted_by"]) == ("incident", "Lan")
+
+
 @pytest.mark.parametrize(
     ("verb", "said", "status", "why"),
     [
