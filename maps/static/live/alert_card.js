@@ -1,29 +1,14 @@
-// One alert as it stands in the list, and its sign. Severity is colour, shape and word.
+// One alert as it stands in the list. Severity is colour, shape and word.
 
-import { element, svg } from "../page/element.js";
+import { element } from "../page/element.js";
 import {
   badgesOf, factsOf, footOf, headlineOf, placesOf, reasonsOf,
 } from "../page/alert_words.js";
+import { severitySign } from "../page/severity_sign.js";
 import { coordinateText, momentText, word, wordOr } from "../page/wording.js";
 
 const REPORTED_LATE_S = 10; // when it was issued is told too, from then on
 const CROPS = 4; // shown in the list; the incident's page shows all
-
-// Viewed without colour they still differ: octagon, triangle, square, circle.
-const SHAPES = {
-  critical: "M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z",
-  high: "M12 1.5 23 21.5H1z",
-  medium: "M3 3h18v18H3z",
-  low: "M12 2a10 10 0 1 0 .01 0z",
-};
-
-export function sign(severity, size) {
-  const shape = svg("path", { d: SHAPES[severity] ?? SHAPES.low });
-  const stroke = svg("path", { class: "sign-mark", d: "M12 8v6M12 17.2v.4" });
-  return svg("svg", {
-    viewBox: "0 0 24 24", width: size, height: size, class: `sign is-${severity}`, "aria-hidden": "true",
-  }, [shape, stroke]);
-}
 
 const spans = (texts) => texts.map((text) => element("span", { text }));
 
@@ -33,7 +18,7 @@ export function alertCard(alert, incident, { now, ground, go, actions }) {
   const counted = incident ?? about; // more people, or devices, seen later amend the incident
   const seen = { ...about, devices: counted.devices };
   const head = element("span", { className: "alert-head", children: [
-    sign(alert.severity, 22),
+    severitySign(alert.severity, 22),
     element("span", { className: "alert-severity",
       text: wordOr(`severity.${alert.severity}`, alert.severity) }),
     element("span", { className: "alert-unread", text: word("alert.unread") }),

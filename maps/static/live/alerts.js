@@ -2,7 +2,8 @@
 
 import { headlineOf, headsOf, placesOf } from "../page/alert_words.js";
 import { element } from "../page/element.js";
-import { alertCard, sign } from "./alert_card.js";
+import { severitySign } from "../page/severity_sign.js";
+import { alertCard } from "./alert_card.js";
 import { marker } from "./card.js";
 import { written } from "./coordinates.js";
 import { latlng } from "./geometry.js";
@@ -165,7 +166,7 @@ export class AlertBoard {
     }));
     if (focused) alert.item.querySelector(".alert-go").focus({ preventScroll: true });
     alert.content.replaceChildren(
-      sign(alert.severity, 34),
+      severitySign(alert.severity, 34),
       element("span", { className: "alert-pin-count", text: counted.headcount > 0 ? number(counted.headcount) : "!" }),
     );
     this.mark(alert, now);

@@ -1,8 +1,8 @@
 // Which severities the list shows; the map shows them all.
 
 import { element } from "../page/element.js";
+import { severitySign } from "../page/severity_sign.js";
 import { word } from "../page/wording.js";
-import { sign } from "./alert_card.js";
 import { keep, kept } from "./memory.js";
 
 const SEVERITIES = ["critical", "high", "medium", "low"];
@@ -15,7 +15,7 @@ export class SeverityFilter {
     for (const severity of SEVERITIES) {
       const button = element("button", { type: "button", className: `severity is-${severity}`,
         title: word(`severity.${severity}`), "aria-label": word(`severity.${severity}`),
-        "aria-pressed": String(!this.hidden.has(severity)), children: [sign(severity, 18)] });
+        "aria-pressed": String(!this.hidden.has(severity)), children: [severitySign(severity, 18)] });
       button.addEventListener("click", () => {
         if (!this.hidden.delete(severity)) this.hidden.add(severity);
         button.setAttribute("aria-pressed", String(!this.hidden.has(severity)));
