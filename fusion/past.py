@@ -89,7 +89,7 @@ class Past:
             )
             .group_by(minute)
         )
-        return dict(self._connection.execute(query).tuples().all())
+        return {row[0]: row[1] for row in self._connection.execute(query)}
 
     def seen_of(
         self, track_ids: Sequence[str], since: UtcTime, until: UtcTime
