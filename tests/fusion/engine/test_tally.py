@@ -1,6 +1,8 @@
 """What came of the alerts, with bounds that do not flatter."""
 
 import math
+import random
+from datetime import date
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,8 +21,10 @@ from edge.messages import (
     UtcTime,
     Verb,
 )
-from fusion.bounds import binomial_lower, poisson_upper
-from fusion.tally import NUISANCE, TRUE, tallies
+from fusion.bounds import binomial_lower, binomial_upper, poisson_lower, poisson_upper
+from fusion.days import Days, start_of_day
+from fusion.tally import NUISANCE, TRUE, added, tallies, told
+from fusion.tally import counted as counts_of
 from fusion.waits import Wait, Waits, waits_of
 
 SINCE = UtcTime.parse("2026-03-01T00:00:00.000Z")
@@ -65,6 +69,38 @@ def test_the_binomial_bound_is_that_of_the_beta_distribution(counts) -> None:
 
 def test_of_no_trials_nothing_is_known() -> None:
     assert binomial_lower(0, 0) == binomial_lower(0, 9) == 0.0
+    assert binomial_upper(0, 0) == binomial_upper(9, 9) == 1.0
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 200_000), st.floats(0.5, 0.999))
+def test_the_lower_poisson_bound_is_that_of_the_chi_squared_distribution(
+    count, confidence
+) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    expected = stats.chi2.ppf(1.0 - confidence, 2 * count) / 2.0
+    assert poisson_lower(count, confidence) == pytest.approx(expected, rel=1e-8)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 200_000).flatmap(lambda n: st.tuples(st.integers(1, n), st.just(n))))
+def test_bounds_hold_for_large_counts_too(counts) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    successes, trials = counts
+    expected = stats.beta.ppf(0.05, successes, trials - successes + 1)
+    assert binomial_lower(successes, trials) == pytest.approx(expected, rel=1e-8)
+    assert poisson_upper(trials) == pytest.approx(
+        stats.chi2.ppf(0.95, 2 * (trials + 1)) / 2.0, rel=1e-8
+    )
+
+
+@pytest.mark.parametrize("truth", [0.05, 0.5, 0.93])
+def test_each_bound_holds_for_at_least_nineteen_of_twenty_that_are_drawn(truth) -> None:
+    draw = random.Random(6)
+    drawn = [sum(draw.random() < truth for _ in range(40)) for _ in range(2_000)]
+    # Of 2,000 draws, 4 sigmas below 95 %.
+    assert sum(binomial_lower(one, 40) <= truth for one in drawn) > 1_860
+    assert sum(binomial_upper(one, 40) >= truth for one in drawn) > 1_860
 
 
 # -- tallies -----------------------------------------------------------------------------------
@@ -226,3 +262,57 @@ def test_every_outcome_counts_as_one_thing() -> None:
     others = {Outcome.LOI_HE_THONG, Outcome.KHONG_RO}
     assert TRUE | NUISANCE | others == set(Outcome)
     assert not TRUE & NUISANCE
+
+
+def test_interdiction_is_of_those_who_crossed_or_tried_to_and_whose_end_is_known() -> None:
+    said = [Outcome.BAT_GIU, Outcome.QUAY_LAI, Outcome.QUAY_LAI, Outcome.THOAT, Outcome.DONG_VAT]
+    found = counted(*(incident(n, one) for n, one in enumerate(said)))["all", ""]
+    assert (found.caught, found.turned_back, found.got_away) == (1, 2, 1)
+    assert found.interdiction == 0.75
+    assert found.interdiction_low == pytest.approx(binomial_lower(3, 4), abs=1e-4)
+    assert found.interdiction_high == pytest.approx(binomial_upper(3, 4), abs=1e-4)
+    assert counted(incident(1, Outcome.DONG_VAT))["all", ""].interdiction is None
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(0.0, 9.99), st.sampled_from([None, *Outcome])), max_size=30))
+def test_periods_that_touch_add_up_to_the_whole(said) -> None:
+    everyone = [incident(n, outcome, days=at) for n, (at, outcome) in enumerate(said)]
+    waits = {one.incident_id: Waits(acknowledge_s=float(n)) for n, one in enumerate(everyone)}
+    middle = SINCE.after(4.2 * 86_400.0)
+    halves = (
+        [one for one in everyone if one.opened_at < middle],
+        [one for one in everyone if one.opened_at >= middle],
+    )
+    ten_days = {
+        "since": SINCE, "until": SINCE.after(864_000.0), "timezone": HANOI, "border_km": 2.0,
+    }  # fmt: skip
+    parts = (counts_of(half, waits, timezone=HANOI) for half in halves)
+    assert told(added(parts), **ten_days) == tallies(everyone, waits=waits, **ten_days)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("Asia/Ho_Chi_Minh", date(2026, 3, 29), 24.0),
+        ("Europe/Berlin", date(2026, 3, 29), 23.0),
+        ("Europe/Berlin", date(2026, 10, 25), 25.0),
+    ],
+)
+def test_a_day_is_as_long_as_its_clocks_say(zone, day, hours) -> None:
+    timezone = ZoneInfo(zone)
+    one = Days(day, day, timezone)
+    assert one.until.seconds_since(one.since) == hours * 3600.0
+    at = one.until.after(-0.001)
+    assert at.astimezone(timezone).date() == day
+    assert start_of_day(day, timezone) == one.since
+    late = incident(1, Outcome.DONG_VAT, opened_at=at)
+    (found,) = (
+        tally
+        for tally in tallies(
+            [late], since=one.since, until=one.until, timezone=timezone, border_km=1.0
+        )
+        if tally.by == "day"
+    )
+    assert found.name == day.isoformat()
+    assert found.days == round(hours / 24.0, 4)
