@@ -59,14 +59,6 @@ async def alerts(feed: LiveFeed, limit: Limit = 200, accept: Accept = "") -> Res
     return json_response(feed.picture.alerts()[:limit])
 
 
-@router.get("/api/v1/incidents", responses=_responses("Incident"), response_class=Response)
-async def incidents(feed: LiveFeed, limit: Limit = 200, accept: Accept = "") -> Response:
-    """The latest incidents as they stand, last changed first."""
-    if GEOJSON in accept:
-        return _geojson(feed, "incident", limit)
-    return json_response(feed.picture.incidents()[:limit])
-
-
 @router.get("/api/v1/devices", responses=_responses("StatusMessage"), response_class=Response)
 async def devices(feed: LiveFeed, accept: Accept = "") -> Response:
     """Every device's last status, with `health` (ok, degraded, silent, offline) and `heard_at`."""

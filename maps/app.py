@@ -25,14 +25,15 @@ from maps.base_map.api import router as base_map_router
 from maps.base_map.online import OnlineTileHost
 from maps.base_map.served import BaseMap
 from maps.feed import Feed
+from maps.incident_log import add_incident_list
 from maps.incident_page import add_incident_page
 from maps.language import LANGUAGES
 from maps.live_map import render_live_map
 from maps.pages import answer, content_security_policy, render_docs
 from maps.people.api import router as people_router
-from maps.shift import add_shift_page
 from maps.playback import add_page as add_playback
 from maps.playback import router as playback_router
+from maps.shift import add_shift_page
 from maps.step_api import router as step_router
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
@@ -66,6 +67,7 @@ def create_app(*, sector: Sector, feed: Feed, base_map: BaseMap | None = None) -
     app.state.feed, app.state.sector = feed, sector
     app.state.base_map = base_map or BaseMap()
     app.include_router(router)
+    add_incident_list(app, sector)
     add_incident_page(app, sector)
     add_shift_page(app, sector)
     app.include_router(step_router)

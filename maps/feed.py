@@ -30,6 +30,7 @@ from edge.messages import (
 )
 from fusion.events import SuppressedAlert
 from fusion.handovers import Signature
+from fusion.incident_search import Cursor, IncidentPage, Search
 from fusion.past import Past
 from fusion.waits import Waits
 from maps.layers import collection
@@ -70,6 +71,11 @@ class ReadStore(Protocol):
         self, incidents: Sequence[Incident], since: UtcTime, until: UtcTime, *, sector: str
     ) -> dict[str, Waits]:
         """Return how long people took for incidents that were opened in a time, by incident."""
+
+    def find_incidents(
+        self, search: Search, *, limit: int, cursor: Cursor | None = None
+    ) -> IncidentPage:
+        """Return the newest incidents that match, or those next to a cursor."""
 
     def incident(self, incident_id: str) -> Incident | None:
         """Return an incident as it stands."""

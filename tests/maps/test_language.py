@@ -21,6 +21,7 @@ from fusion.rulebook import GroupsRule
 from fusion.sector_file import LINE_STATUS, TRAIL_KINDS, ZONE_KINDS
 from fusion.situation.device_record import Cause
 from fusion.situation.tips import AGREES
+from maps.incident_export import COLUMNS
 from maps.language import LANGUAGES, chosen, words
 from maps.pages import PAGES
 from maps.people.roles import Role
@@ -55,6 +56,12 @@ COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
     "held": [why.value for why in HeldBecause],
     "related": ["follows", "led_to", "continued_as", "grouped_with", "took_over"],
     "presence": ["here", "typing"],
+    "log": [
+        *(f"col_{name}" for name in COLUMNS),
+        *(f"overdue_{step}" for step in ("acknowledge", "decide", "arrive")),
+        *("cut", "since", "until", "kind", "severity", "state", "trail", "unit", "outcome"),
+        *("overdue", "simulated", "search", "people", "when", "who", "where"),
+    ],
     "case": [
         *(f"overdue_{step}" for step in ("acknowledge", "decide", "arrive")),
         *(f"refused_{result.value}" for result in Result if result is not Result.APPLIED),

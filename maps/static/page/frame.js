@@ -42,4 +42,5 @@ async function showPerson() {
 
 followTheme();
 keepAddress();
+window.addEventListener("addresschange", keepAddress);
 await showPerson();

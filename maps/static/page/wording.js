@@ -23,6 +23,12 @@ export function wordOr(key, otherwise) {
   return Object.hasOwn(WORDS, key) ? WORDS[key] : otherwise;
 }
 
+// [[code, words], …] of all keys of one head, in the catalogue's order.
+export function wordsUnder(head) {
+  return Object.entries(WORDS).filter(([key]) => key.startsWith(`${head}.`))
+    .map(([key, text]) => [key.slice(head.length + 1), text]);
+}
+
 export function number(value, digits = 0) {
   const format = { minimumFractionDigits: digits, maximumFractionDigits: digits };
   return new Intl.NumberFormat(LOCALE, format).format(value);
