@@ -146,6 +146,7 @@ function start(sector, described) {
       if (part === undefined) return;
       if (data.removed) part.drop(kind, data.id);
       else part.put(kind, data, feed.now(), { fresh: true });
+      if (kind !== "track") count(); // those come by the thousand and are counted once a second
     },
   });
   const banners = new Banners(feed);
@@ -154,7 +155,6 @@ function start(sector, described) {
     const well = eyes.countWell();
     show("count-devices", `${well}/${eyes.shown.size}`);
     byId("count-devices").classList.toggle("trouble", well < eyes.shown.size);
-    show("count-tracks", String(tracks.count(feed.now())));
     show("count-alerts", String(board.count()));
     byId("simulated").hidden = !(board.anySimulated() || eyes.anySimulated());
   }
@@ -169,6 +169,7 @@ function start(sector, described) {
     banners.tell(eyes);
     fitToEyes();
     count();
+    show("count-tracks", String(tracks.count(now)));
   }
 
   setInterval(tick, TICK_MS);
