@@ -25,7 +25,18 @@ router = APIRouter()
 # Of the words that the page's scripts say.
 _HEADS: Final = (
     *("alert", "badge", "border", "case", "direction", "field", "held", "incident", "kind"),
-    *("label", "layer", "lead", "marker", "outcome", "overdue", "presence", "reason", "related"),
+    *(
+        "label",
+        "layer",
+        "lead",
+        "map",
+        "marker",
+        "outcome",
+        "overdue",
+        "presence",
+        "reason",
+        "related",
+    ),
     *("sensor", "severity", "step", "track", "verb", "zone"),
 )
 # As the wire has names: no control character, not blank.

@@ -35,8 +35,8 @@ export function showHead(file, ground, now) {
     [word("case.opened"), instant(incident.opened_at)],
     [word("case.updated"), instant(incident.updated_at)],
     incident.acted_by ? [word("case.last_step"), [
-      incident.acted_by === "system" ? word("case.system") : incident.acted_by, ", ",
-      instant(incident.acted_at)]] : null,
+      incident.acted_by === "system" ? word("case.system") : incident.acted_by,
+      ...(incident.acted_at ? [", ", instant(incident.acted_at)] : [])]] : null,
     [word("case.seen_to_by"), incident.assigned_to ?? incident.unit],
     incident.cause ? [word("case.cause"), wordOr(`outcome.${incident.cause}`, incident.cause)] : null,
     [word("case.position"), coordinateText([incident.lon, incident.lat])],
