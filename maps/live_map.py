@@ -9,6 +9,7 @@ import sys
 from collections.abc import Collection, Iterator
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Final, Never
 
 from edge.messages import RefusedError
@@ -26,6 +27,7 @@ from folium.elements import JSCSSMixin  # noqa: E402
 if _PANDAS is None:
     del sys.modules["pandas"]
 
+_STATIC: Final = Path(__file__).parent / "static"
 VENDOR_URL: Final = "/static/vendor"
 # Folium's addresses and the files of ours that stand in.
 VENDORED: Final = {
@@ -61,6 +63,13 @@ class _Shell(Figure):
         self.pages = PAGES
         self.words = words(language)
         self.script_words = script_words(language, (*_HEADS, *heads))
+        # Named at once: else the browser learns of each only from the one that imports it.
+        self.modules = [
+            f"/static/{folder}/{path.name}"
+            for folder in ("live", "page")
+            for path in sorted((_STATIC / folder).glob("*.js"))
+            if path.name != "theme.js"  # no module: it runs before the page is painted
+        ]
 
 
 class NotCarried(list[tuple[str, str]]):

@@ -186,4 +186,4 @@ function followSheet() {
   });
 }
 
-start(await fetchSector(), await fetchBaseMap());
+start(...await Promise.all([fetchSector(), fetchBaseMap()]));
