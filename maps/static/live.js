@@ -75,7 +75,7 @@ function alertBoard(ground) {
   acknowledging.changed = (incidentId) => board.redraw(incidentId);
   acknowledging.prepare().then(() => {
     for (const id of board.incidents.keys()) board.redraw(id);
-  });
+  }).catch((error) => console.info("who is here is not known:", error.message));
   return { board, sound, acknowledging };
 }
 
