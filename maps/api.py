@@ -12,12 +12,16 @@ from fusion.situation.coordinates import written
 from maps.feed import Feed
 from maps.layers import collection
 from maps.metrics import CONTENT_TYPE, exposition
+from maps.own_incidents import Seeing
+from maps.people.door import having, on_loopback, person_of, while_logged_in
+from maps.people.roles import Right, rights_of
 
 GEOJSON: Final = "application/geo+json"
 MAX_VIEWERS: Final = 250
 _JSON: Final = "application/json"
 
 router = APIRouter()
+_PICTURE: Final = [Depends(having(Right.SEE_PICTURE))]
 
 
 def _feed(request: Request) -> Feed:
@@ -43,7 +47,12 @@ def _responses(schema: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"content": {_JSON: {"schema": items}, GEOJSON: {"schema": layer}}}}
 
 
-@router.get("/api/v1/tracks", responses=_responses("TrackUpdate"), response_class=Response)
+@router.get(
+    "/api/v1/tracks",
+    responses=_responses("TrackUpdate"),
+    response_class=Response,
+    dependencies=_PICTURE,
+)
 async def tracks(feed: LiveFeed, accept: Accept = "") -> Response:
     """The last line of every track that was updated in the last minute."""
     if GEOJSON in accept:
@@ -51,7 +60,12 @@ async def tracks(feed: LiveFeed, accept: Accept = "") -> Response:
     return json_response(feed.picture.tracks())
 
 
-@router.get("/api/v1/alerts", responses=_responses("Alert"), response_class=Response)
+@router.get(
+    "/api/v1/alerts",
+    responses=_responses("Alert"),
+    response_class=Response,
+    dependencies=_PICTURE,
+)
 async def alerts(feed: LiveFeed, limit: Limit = 200, accept: Accept = "") -> Response:
     """The latest alerts by `raised_at`, newest first. An alert is a lead for a person to check."""
     if GEOJSON in accept:
@@ -59,7 +73,12 @@ async def alerts(feed: LiveFeed, limit: Limit = 200, accept: Accept = "") -> Res
     return json_response(feed.picture.alerts()[:limit])
 
 
-@router.get("/api/v1/devices", responses=_responses("StatusMessage"), response_class=Response)
+@router.get(
+    "/api/v1/devices",
+    responses=_responses("StatusMessage"),
+    response_class=Response,
+    dependencies=_PICTURE,
+)
 async def devices(feed: LiveFeed, accept: Accept = "") -> Response:
     """Every device's last status, with `health` (ok, degraded, silent, offline) and `heard_at`."""
     if GEOJSON in accept:
@@ -67,7 +86,12 @@ async def devices(feed: LiveFeed, accept: Accept = "") -> Response:
     return json_response(feed.picture.devices())
 
 
-@router.get("/api/v1/patrols", responses=_responses("PositionMessage"), response_class=Response)
+@router.get(
+    "/api/v1/patrols",
+    responses=_responses("PositionMessage"),
+    response_class=Response,
+    dependencies=_PICTURE,
+)
 async def patrols(feed: LiveFeed, accept: Accept = "") -> Response:
     """The last position of each of our own units."""
     if GEOJSON in accept:
@@ -76,20 +100,25 @@ async def patrols(feed: LiveFeed, accept: Accept = "") -> Response:
 
 
 @router.get("/api/v1/sector")
-async def sector(sector: ServedSector) -> Response:
-    """The sector's name, time zone and layers (each a FeatureCollection)."""
+async def sector(sector: ServedSector, person: Seeing) -> Response:
+    """The sector's name, time zone and layers (each a FeatureCollection).
+
+    Empty layers for whoever may not see the picture: trails and zones are part of it.
+    """
+    sees_picture = Right.SEE_PICTURE in rights_of(person.role)
+    layers = sector.layers if sees_picture else {name: collection([]) for name in sector.layers}
     return json_response(
         {
             "id": sector.id,
             "name": sector.name,
             "unit": sector.unit,
             "timezone": sector.timezone.key,
-            "layers": sector.layers,
+            "layers": layers,
         }
     )
 
 
-@router.get("/api/v1/coordinates")
+@router.get("/api/v1/coordinates", dependencies=[Depends(having(Right.SEE_INCIDENTS))])
 async def coordinates(
     sector: ServedSector,
     lat: Annotated[float, Query(ge=-90.0, le=90.0)],
@@ -99,26 +128,28 @@ async def coordinates(
     return json_response(written(lat, lon, sector.vn2000_meridian_deg)._asdict())
 
 
-@router.get("/api/v1/snapshot")
+@router.get("/api/v1/snapshot", dependencies=_PICTURE)
 async def snapshot(feed: LiveFeed) -> Response:
     """The whole live picture as layers, and `event_id`: ask the stream for what comes after."""
     return json_response(feed.snapshot())
 
 
-@router.get("/api/v1/stream", response_class=StreamingResponse)
+@router.get("/api/v1/stream", response_class=StreamingResponse, dependencies=_PICTURE)
 async def stream(
+    request: Request,
     feed: LiveFeed,
     after: Annotated[str | None, Query(max_length=64)] = None,
     last_event_id: Annotated[str | None, Header(max_length=64)] = None,
 ) -> Response:
     """Server-sent events: what changed since `Last-Event-ID`, else since `after`, else from now.
 
-    The event `reset` means: what you have is too old, fetch the snapshot again.
+    The event `reset` means: what you have is too old, fetch the snapshot again. The answer ends
+    with the session that asked for it.
     """
     if feed.stream.viewer_count >= MAX_VIEWERS:
         return json_response({"detail": "too many viewers"}, status=503)
     return StreamingResponse(
-        feed.stream.view(last_event_id or after),
+        while_logged_in(request, feed.stream.view(last_event_id or after)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -138,7 +169,9 @@ async def healthz(feed: LiveFeed) -> Response:
 
 @router.get("/metrics", include_in_schema=False)
 async def metrics(request: Request, feed: LiveFeed) -> Response:
-    """Figures for Prometheus."""
+    """Figures for Prometheus; from another machine only to whoever may see figures."""
+    if not on_loopback(request):
+        having(Right.SEE_FIGURES)(person_of(request))
     tiles = request.app.state.base_map.answers
     return Response(exposition(feed, tiles), media_type=CONTENT_TYPE)
 
@@ -156,7 +189,11 @@ def json_response(content: object, *, status: int = 200) -> Response:
 
 
 def _geojson(feed: Feed, kind: str, limit: int | None = None) -> Response:
-    layer = collection(feed.picture.features(kind)[:limit])
+    return _layer(feed.picture.features(kind)[:limit])
+
+
+def _layer(features: list[dict[str, Any]]) -> Response:
+    layer = collection(features)
     return Response(encode(layer), media_type=GEOJSON, headers=_HEADERS)
 
 

@@ -1,18 +1,18 @@
 """The web application: puts feed, pages and interface together, and guards the door.
 
-Until a log-in is configured the server listens on loopback only and answers to loopback names
-only: without the second, any web page could reach it through a host name of its own.
+The server answers to the names that it was given and to those of loopback: else any web page could
+reach it through a host name of its own. Without a log-in it listens on loopback only.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -31,6 +31,11 @@ from maps.language import LANGUAGES
 from maps.live_map import render_live_map
 from maps.pages import answer, content_security_policy, render_docs
 from maps.people.api import router as people_router
+from maps.people.door import Asking, having
+from maps.people.gate import Gate
+from maps.people.log_in import LogIn
+from maps.people.login_pages import router as login_router
+from maps.people.roles import Right, rights_of
 from maps.playback import add_page as add_playback
 from maps.playback import router as playback_router
 from maps.shift import add_shift_page
@@ -42,8 +47,22 @@ _VERSION: Final = "1"
 _MOST_BYTES: Final = 65_536  # of a body: no step is half as long
 
 
-def create_app(*, sector: Sector, feed: Feed, base_map: BaseMap | None = None) -> FastAPI:
+def create_app(
+    *,
+    sector: Sector,
+    feed: Feed,
+    base_map: BaseMap | None = None,
+    log_in: LogIn | None = None,
+    names: Sequence[str] = (),
+) -> FastAPI:
     """Compose the application.
+
+    Args:
+        sector: What it shows.
+        feed: What happens there.
+        base_map: What lies under the map.
+        log_in: Asks everybody who they are; None: everybody is `roles.AT_THE_MACHINE`.
+        names: Of hosts that it may be called by besides those of loopback.
 
     Raises:
         RefusedError: The web assets are missing, or a page would load an outside address.
@@ -63,8 +82,9 @@ def create_app(*, sector: Sector, feed: Feed, base_map: BaseMap | None = None) -
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own page loads a CDN
         redoc_url=None,
+        openapi_url=None,  # its own would ask nobody who they are
     )
-    app.state.feed, app.state.sector = feed, sector
+    app.state.feed, app.state.sector, app.state.log_in = feed, sector, log_in
     app.state.base_map = base_map or BaseMap()
     app.include_router(router)
     add_incident_list(app, sector)
@@ -73,16 +93,21 @@ def create_app(*, sector: Sector, feed: Feed, base_map: BaseMap | None = None) -
     app.include_router(step_router)
     app.include_router(playback_router)
     app.include_router(people_router)
+    app.include_router(login_router)
     app.include_router(base_map_router)
     _add_pages(app, sector)
     _add_refusals(app)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    if log_in is not None:
+        app.add_middleware(Gate, log_in=log_in)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
     if app.state.base_map.online is not None:
         app.add_middleware(OnlineTileHost, online=app.state.base_map.online)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES, www_redirect=False)
+    app.add_middleware(
+        TrustedHostMiddleware, allowed_hosts=[*LOOPBACK_NAMES, *names], www_redirect=False
+    )
     return app
 
 
@@ -96,10 +121,18 @@ def _add_pages(app: FastAPI, sector: Sector) -> None:
     docs = render_docs()
 
     @app.get("/", include_in_schema=False)
-    async def live_map(request: Request) -> HTMLResponse:
+    async def live_map(person: Asking, request: Request) -> Response:
+        if Right.SEE_PICTURE not in rights_of(person.role):
+            return RedirectResponse("/incidents", 303)  # a partner's first page
         return answer(shells, request)
 
-    @app.get("/docs", include_in_schema=False)
+    may = [Depends(having(Right.SEE_PICTURE))]
+
+    @app.get("/openapi.json", include_in_schema=False, dependencies=may)
+    async def description() -> JSONResponse:
+        return JSONResponse(app.openapi(), headers={"Cache-Control": "no-cache"})
+
+    @app.get("/docs", include_in_schema=False, dependencies=may)
     async def documentation() -> HTMLResponse:
         headers = {"Content-Security-Policy": docs.policy, "Cache-Control": "no-cache"}
         return HTMLResponse(docs.html, headers=headers)

@@ -33,7 +33,7 @@ PAGES: Final = (
     ("figures", "/figures"),
     ("people", "/people"),
 )
-_IN_EVERY_SCRIPT: Final = frozenset({"age", "compass", "place", "role", "trail", "unit"})
+_IN_EVERY_SCRIPT: Final = frozenset({"age", "compass", "person", "place", "role", "trail", "unit"})
 _A_YEAR_S: Final = 31_536_000
 
 

@@ -131,7 +131,9 @@ def running_chain(plan: Plan, *, say: Say) -> Iterator[Chain]:
             "fusion", "fusion", "serve", str(plan.sector_file), *address, *journal
         )
         children.start_tuanbien(
-            "maps", "maps", "serve", str(plan.sector_file), *address, "--port", str(port)
+            "maps",
+            *("maps", "serve", str(plan.sector_file), *address, "--port", str(port)),
+            "--without-login",  # nothing but fiction, on this machine
         )
         clock = partial(UtcTime.read_clock, offset_s=plan.clock_offset_s)
         yield Chain(sector, broker.url, page_url, clock, plan.clock_offset_s, children)

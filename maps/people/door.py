@@ -1,7 +1,8 @@
 """Who asks, and whether they may: what every route of the interface depends on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import ipaddress
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Final, NamedTuple
 
@@ -65,7 +66,22 @@ def having(right: Right) -> Having:
     return Having(right)
 
 
-async def while_logged_in(request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+def address_of(request: Request) -> str:
+    """Return where a request comes from."""
+    return request.client.host if request.client is not None else "unknown"
+
+
+def on_loopback(request: Request) -> bool:
+    """Tell whether a request comes from this very machine."""
+    try:
+        return ipaddress.ip_address(address_of(request)).is_loopback
+    except ValueError:
+        return False
+
+
+async def while_logged_in(
+    request: Request, chunks: AsyncGenerator[bytes, None]
+) -> AsyncIterator[bytes]:
     """Pass on an endless answer for as long as the session lasts that asked for it.
 
     It is heard of meanwhile: whoever has a map open is there.
@@ -73,7 +89,7 @@ async def while_logged_in(request: Request, chunks: AsyncIterator[bytes]) -> Asy
     log_in, session = log_in_of(request), session_of(request)
     loop = asyncio.get_running_loop()
     looks_s = loop.time() + STREAM_LOOKS_EVERY_S
-    async with aclosing(chunks) as open_chunks:  # type: ignore[type-var]  # all are generators
+    async with aclosing(chunks) as open_chunks:
         async for chunk in open_chunks:
             if log_in is not None and session is not None and loop.time() >= looks_s:
                 looks_s = loop.time() + STREAM_LOOKS_EVERY_S

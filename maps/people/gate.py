@@ -6,7 +6,6 @@ for itself (`maps.people.door`). A page without a session leads to the log-in an
 
 import asyncio
 import hmac
-import ipaddress
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
@@ -17,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edge.messages import RefusedError
 from maps.people.accounts import is_for
-from maps.people.door import NOBODY
+from maps.people.door import NOBODY, address_of, on_loopback
 from maps.people.log_in import LogIn, Why
 from maps.people.record import note
 from maps.people.sessions import Session, csrf_token
@@ -63,8 +62,8 @@ class Gate:
         if request.method not in _SAFE and not self._is_own(request):
             note("request of another site refused", path=path, address=address_of(request))
             return _json(HTTPStatus.FORBIDDEN, "the request comes from another site's page")
-        on_loopback = path in ON_LOOPBACK and is_loopback(address_of(request))
-        if on_loopback or path.startswith(PUBLIC_UNDER):
+        is_local = path in ON_LOOPBACK and on_loopback(request)
+        if is_local or path.startswith(PUBLIC_UNDER):
             return None
         session_id = request.cookies.get(self._log_in.cookie("session"))
         try:
@@ -110,19 +109,6 @@ def local_path(text: str | None) -> str:
         return "/"
     is_elsewhere = bool(parsed.scheme or parsed.netloc)
     return "/" if is_elsewhere or parsed.path in PUBLIC | {LOGOUT} else text
-
-
-def address_of(request: Request) -> str:
-    """Return where a request comes from."""
-    return request.client.host if request.client is not None else "unknown"
-
-
-def is_loopback(address: str) -> bool:
-    """Tell whether an address is this machine's own."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_page(request: Request) -> bool:

@@ -16,8 +16,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from maps.language import LANGUAGES, chosen, words
 from maps.pages import TEMPLATES, content_security_policy
-from maps.people.door import Asking, log_in_of, session_of
-from maps.people.gate import LOGIN, LOGOUT, PASSWORD, address_of, local_path
+from maps.people.door import Asking, address_of, log_in_of, session_of
+from maps.people.gate import LOGIN, LOGOUT, PASSWORD, local_path
 from maps.people.log_in import Entry, LogIn, Refusal, Why
 from maps.people.passwords import SHORTEST, complaint_about
 from maps.people.record import note

@@ -206,7 +206,7 @@ def main(words: list[str]) -> int:
         Store.open(store, migrate=True).close()
         with running_broker(host="127.0.0.1", port=0, store_dir=folder / "broker") as broker:
             command = [sys.executable, "-m", "edge.command", "maps", "serve", str(sector)]
-            options = ["--broker", broker.url, "--store", store, "--port", "0"]
+            options = ["--broker", broker.url, "--store", store, "--port", "0", "--without-login"]
             server = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
             mover = multiprocessing.get_context("spawn").Process(
                 target=move, args=(broker.url, updates_per_s)

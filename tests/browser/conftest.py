@@ -238,9 +238,11 @@ class Field:
 
 
 class Served:
-    """The map as a process."""
+    """The map as a process; `first_password` is what it printed of the account it made."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, log_in: bool = False) -> None:
+        if not log_in:
+            arguments = (*arguments, "--without-login")
         command = "import sys; from edge.command import main; sys.exit(main())"
         self.process = subprocess.Popen(
             [sys.executable, "-c", command, "maps", "serve", str(SECTOR), *arguments],
@@ -248,7 +250,11 @@ class Served:
             text=True,
         )
         assert self.process.stdout is not None
-        self.url = self.process.stdout.readline().split()[-1]
+        words = self.process.stdout.readline().split()
+        self.first_password = None
+        if words[0] == "first":
+            self.first_password, words = words[-1], self.process.stdout.readline().split()
+        self.url = words[-1]
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -276,8 +282,10 @@ def serve_map(field: Field, nats_broker: str, tmp_path: Path) -> Iterator[Callab
     store = f"sqlite:///{tmp_path / 'tuanbien.db'}"
     running: list[Served] = []
 
-    def serve(*options: str) -> Served:
-        served = Served("--broker", nats_broker, "--store", store, "--port", "0", *options)
+    def serve(*options: str, log_in: bool = False) -> Served:
+        served = Served(
+            "--broker", nats_broker, "--store", store, "--port", "0", *options, log_in=log_in
+        )
         running.append(served)
         return served
 

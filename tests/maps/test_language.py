@@ -24,6 +24,7 @@ from fusion.situation.tips import AGREES
 from maps.incident_export import COLUMNS
 from maps.language import LANGUAGES, chosen, words
 from maps.pages import PAGES
+from maps.people.log_in import Why
 from maps.people.roles import Role
 from maps.picture import Health
 
@@ -48,6 +49,10 @@ COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
     "zone": ZONE_KINDS,
     "trail": TRAIL_KINDS,
     "page": [*(name for name, _ in PAGES), "incident"],
+    "login": [*(why.value for why in Why), "old_page", "ended", "no_role", "oidc"],
+    "password": [
+        *("short", "long", "name", "common", "differs", "same", "wrong", "too_many", "title"),
+    ],
     "role": [role.value for role in Role],
     "sound": ["on", "off", "waiting"],
     "border": [*LINE_STATUS, "home_left", "home_right"],

@@ -14,7 +14,7 @@ import pytest
 
 from edge.command import main
 from maps import assets
-from maps.server import listen
+from maps.server import Listening, listen
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def served(sector_file, *options: str) -> Iterator[tuple[subprocess.Popen[str], 
     """Run the map on a free port without broker; yield the process and the port."""
     command = "import sys; from edge.command import main; sys.exit(main())"
     arguments = ["maps", "serve", str(sector_file), "--port", "0", *options]
-    arguments += ["--broker", "mqtt://127.0.0.1:1"]
+    arguments += ["--broker", "mqtt://127.0.0.1:1", "--without-login"]
     process = subprocess.Popen(
         [sys.executable, "-c", command, *arguments],
         stdout=subprocess.PIPE,
@@ -72,6 +72,7 @@ def test_a_port_in_use_is_one_sentence(sector_file, capsys) -> None:
             port,
             "--broker",
             "mqtt://127.0.0.1:1",
+            "--without-login",
         ]
         assert main(arguments) == 1
     error = capsys.readouterr().err
@@ -83,7 +84,7 @@ def test_a_port_in_use_is_one_sentence(sector_file, capsys) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "example.org", "::"])  # noqa: S104 - refused
 def test_without_a_log_in_it_listens_on_loopback_only(sector_file, capsys, host) -> None:
-    assert main(["maps", "serve", str(sector_file), "--host", host]) == 1
+    assert main(["maps", "serve", str(sector_file), "--without-login", "--host", host]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "loopback only" in error
@@ -93,7 +94,7 @@ def test_loopback_by_ip_version_6_is_loopback() -> None:
     if not socket.has_ipv6 or not os.path.exists("/proc/net/if_inet6"):  # noqa: PTH110 - a probe
         pytest.skip("this machine has no IPv6")
     try:
-        listener = listen("::1", 0)
+        listener = listen(Listening(host="::1", port=0))
     except Exception as error:  # noqa: BLE001 - whatever the machine lacks
         pytest.skip(f"no IPv6 loopback: {error}")
     listener.close()
@@ -125,5 +126,5 @@ def test_a_port_that_is_none_is_wrong_usage(sector_file, capsys, port) -> None:
 
 def test_without_web_assets_it_says_what_to_run(sector_file, capsys, monkeypatch) -> None:
     monkeypatch.setattr("maps.assets.is_complete", lambda *_: False)
-    assert main(["maps", "serve", str(sector_file)]) == 1
+    assert main(["maps", "serve", str(sector_file), "--without-login"]) == 1
     assert "run `make assets` once" in capsys.readouterr().err
