@@ -46,9 +46,7 @@ _SIGMA_M: Final = (0.01, 60_000.0)  # what a half float holds well
 _STATES: Final = tuple(TrackState)
 _LOST: Final = 0x80
 
-Second = int  # of a minute
-MinuteLines = dict[Second, TrackUpdate]
-_Looks = list[tuple[str, tuple[str, ...]]]  # label and devices
+_Look = tuple[str, tuple[str, ...]]  # label and devices
 
 
 def minute_of(at: UtcTime) -> int:
@@ -61,71 +59,114 @@ def start_of(minute: int) -> UtcTime:
     return UtcTime.from_epoch_s(minute * _MINUTE_S)
 
 
-def keep(lines: MinuteLines, line: TrackUpdate) -> None:
-    """Take a line into its minute; of one second the last counts, whenever it came."""
-    known = lines.get(line.t.second)
-    if known is None or known.t <= line.t:
-        lines[line.t.second] = line
+class MinuteLines:
+    """A track's lines of one minute, by second, packed: to add one costs what one costs."""
 
+    __slots__ = ("looks", "records")
 
-def drop_since(lines: MinuteLines, since: UtcTime) -> None:
-    """Take out of a minute what is void from an instant on."""
-    for second in [second for second, line in lines.items() if line.t >= since]:
-        del lines[second]
+    def __init__(self, packed: bytes | None = None) -> None:
+        """Begin with what `pack` wrote, or with none."""
+        looks, records = ([], b"") if packed is None else _UNPACK(packed)
+        self.looks: list[_Look] = looks
+        self.records = {
+            _ms_of(records, begin) // 1000: records[begin : begin + _LINE.size]
+            for begin in range(0, len(records), _LINE.size)
+        }
 
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self.records)
 
-def pack(lines: MinuteLines) -> bytes:
-    """Write a track's lines of one minute; positions to a centimetre, errors to a thousandth."""
-    looks: _Looks = []
-    records = []
-    for _, line in sorted(lines.items()):
-        look = (line.label, line.devices)
-        if look not in looks:
-            looks.append(look)
-        var_east, cov, var_north = line.cov_m2
-        east_m, north_m = _sigma_m(var_east), _sigma_m(var_north)
-        correlation = cov / math.sqrt(var_east * var_north) if var_east * var_north > 0.0 else 0.0
-        records.append(
-            _LINE.pack(
-                line.t.second * 1000 + line.t.microsecond // 1000,
-                round(line.lat / _DEG),
-                round(line.lon / _DEG),
-                *(max(-32_768, min(32_767, round(mps / _MPS))) for mps in line.velocity_mps),
-                east_m,
-                north_m,
-                max(-0.999, min(0.999, correlation)),
-                looks.index(look),
-                _STATES.index(line.state) | (_LOST if line.lost_near_line else 0),
+    @property
+    def has_lost(self) -> bool:
+        """Whether one is of somebody who was lost near the line."""
+        return any(record[-1] & _LOST for record in self.records.values())
+
+    def keep(self, line: TrackUpdate) -> None:
+        """Take a line in; of one second the last counts, whenever it came."""
+        self._put(_record(line, self._look(line.label, line.devices)))
+
+    def join(self, others: "MinuteLines") -> None:
+        """Take in others of the same minute."""
+        looks, records = others.looks, others.records
+        for record in records.values():
+            look = self._look(*looks[record[-2]])
+            self._put(record[:-2] + bytes((look, record[-1])))
+
+    def drop_since(self, since: UtcTime, *, minute: int) -> None:
+        """Take out what is void from an instant on."""
+        since_ms = since.seconds_since(start_of(minute)) * 1000.0
+        for second, record in list(self.records.items()):
+            if _ms_of(record) >= since_ms:
+                del self.records[second]
+
+    def pack(self) -> bytes:
+        """Write them; positions to a centimetre, errors to a thousandth.
+
+        The same lines give the same bytes, however they came.
+        """
+        records = [record for _, record in sorted(self.records.items())]
+        used = list(dict.fromkeys(record[-2] for record in records))
+        if used == list(range(len(self.looks))):
+            return msgspec.msgpack.encode((self.looks, b"".join(records)))
+        now = {before: index for index, before in enumerate(used)}
+        renamed = (record[:-2] + bytes((now[record[-2]], record[-1])) for record in records)
+        return msgspec.msgpack.encode(([self.looks[one] for one in used], b"".join(renamed)))
+
+    def lines(self, track_id: str, *, minute: int) -> Iterator[TrackUpdate]:
+        """Yield them in order."""
+        begin = start_of(minute)
+        for _, record in sorted(self.records.items()):
+            ms, lat, lon, east, north, east_m, north_m, correlation, look, flags = _LINE.unpack(
+                record
             )
-        )
-    return msgspec.msgpack.encode((looks, b"".join(records)))
+            label, devices = self.looks[look]
+            yield TrackUpdate(
+                track_id=track_id,
+                t=begin.after(ms / 1000.0),
+                lat=lat * _DEG,
+                lon=lon * _DEG,
+                cov_m2=(east_m**2, correlation * east_m * north_m, north_m**2),
+                velocity_mps=(east * _MPS, north * _MPS),
+                label=label,
+                state=_STATES[flags & ~_LOST],
+                devices=devices,
+                lost_near_line=bool(flags & _LOST),
+            )
+
+    def _put(self, record: bytes) -> None:
+        ms = _ms_of(record)
+        known = self.records.get(ms // 1000)
+        if known is None or _ms_of(known) <= ms:
+            self.records[ms // 1000] = record
+
+    def _look(self, label: str, devices: tuple[str, ...]) -> int:
+        if (label, devices) not in self.looks:
+            self.looks.append((label, devices))
+        return self.looks.index((label, devices))
 
 
-def unpack(packed: bytes, *, track_id: str, minute: int) -> MinuteLines:
-    """Read what `pack` wrote."""
-    looks, records = _UNPACK(packed)
-    begin = start_of(minute)
-    lines: MinuteLines = {}
-    for ms, lat, lon, *velocity, east_m, north_m, correlation, look, flags in _LINE.iter_unpack(
-        records
-    ):
-        label, devices = looks[look]
-        lines[ms // 1000] = TrackUpdate(
-            track_id=track_id,
-            t=begin.after(ms / 1000.0),
-            lat=lat * _DEG,
-            lon=lon * _DEG,
-            cov_m2=(east_m**2, correlation * east_m * north_m, north_m**2),
-            velocity_mps=(velocity[0] * _MPS, velocity[1] * _MPS),
-            label=label,
-            state=_STATES[flags & ~_LOST],
-            devices=devices,
-            lost_near_line=bool(flags & _LOST),
-        )
-    return lines
+_UNPACK: Final = msgspec.msgpack.Decoder(tuple[list[_Look], bytes]).decode
 
 
-_UNPACK: Final = msgspec.msgpack.Decoder(tuple[_Looks, bytes]).decode
+def _ms_of(records: bytes, begin: int = 0) -> int:
+    return records[begin] | records[begin + 1] << 8
+
+
+def _record(line: TrackUpdate, look: int) -> bytes:
+    var_east, cov, var_north = line.cov_m2
+    correlation = cov / math.sqrt(var_east * var_north) if var_east * var_north > 0.0 else 0.0
+    return _LINE.pack(
+        line.t.second * 1000 + line.t.microsecond // 1000,
+        round(line.lat / _DEG),
+        round(line.lon / _DEG),
+        *(max(-32_768, min(32_767, round(mps / _MPS))) for mps in line.velocity_mps),
+        _sigma_m(var_east),
+        _sigma_m(var_north),
+        max(-0.999, min(0.999, correlation)),
+        look,
+        _STATES.index(line.state) | (_LOST if line.lost_near_line else 0),
+    )
 
 
 def _sigma_m(variance_m2: float) -> float:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -9,15 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from edge.messages import UtcTime
 from fusion.events import TracksRevised, TracksUpdated
-from fusion.history import (
-    MinuteLines,
-    Span,
-    drop_since,
-    keep,
-    minute_of,
-    pack,
-    unpack,
-)
+from fusion.history import MinuteLines, Span, minute_of
 from fusion.tables import HISTORY_LINE, HISTORY_SPAN
 
 _NAMES: Final = 200  # in one query: SQLite takes 999 values, older ones no more
@@ -29,19 +22,20 @@ def keep_lines(
     connection: sa.Connection, sector: str, events: Iterable[TracksRevised | TracksUpdated]
 ) -> None:
     """Add lines of tracks, and take back what was made void. To repeat it changes nothing."""
-    new: _Lines = defaultdict(dict)
+    new: _Lines = defaultdict(lambda: defaultdict(MinuteLines))
     void: dict[str, UtcTime] = {}
     for event in events:
         if isinstance(event, TracksUpdated):
             for line in event.updates:
-                keep(new[minute_of(line.t)].setdefault(line.track_id, {}), line)
+                new[minute_of(line.t)][line.track_id].keep(line)
             continue
         for track_id, since in event.since.items():
             void[track_id] = min(since, void.get(track_id, since))
-            for tracks in new.values():
-                drop_since(tracks.get(track_id, {}), since)
+            for minute, tracks in new.items():
+                tracks[track_id].drop_since(since, minute=minute)
     for track_id, since in void.items():
-        new[minute_of(since)].setdefault(track_id, {})  # it may end in the middle of this one
+        # It may end in the middle of this minute: look at what the store has of it.
+        new[minute_of(since)].setdefault(track_id, MinuteLines())
     if void:
         _take_back(connection, sector, void)
     for minute, tracks in sorted(new.items()):
@@ -71,22 +65,21 @@ def _merge(
     rows, emptied = [], []
     for track_id, lines in tracks.items():
         before = known.get(track_id)
-        merged = {} if before is None else unpack(before, track_id=track_id, minute=minute)
+        merged = MinuteLines(before)
         if track_id in void:
-            drop_since(merged, void[track_id])
-        for line in lines.values():
-            keep(merged, line)
+            merged.drop_since(void[track_id], minute=minute)
+        merged.join(lines)
         if not merged:
             emptied += [track_id] if before is not None else []
             continue
-        packed = pack(merged)
+        packed = merged.pack()
         if packed != before:
             rows.append(
                 {
                     "sector": sector,
                     "minute": minute,
                     "track_id": track_id,
-                    "has_lost": any(line.lost_near_line for line in merged.values()),
+                    "has_lost": merged.has_lost,
                     "packed": packed,
                 }
             )
@@ -147,13 +140,23 @@ def _put(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, An
     if not rows:
         return
     is_postgresql = connection.dialect.name == "postgresql"
+    connection.execute(_upsert(table, is_postgresql=is_postgresql), rows)
+
+
+@cache
+def _upsert(table: sa.Table, *, is_postgresql: bool) -> sa.Insert:
+    """Return the statement of `_put`; to build it takes longer than to run it."""
     insert: Any = (postgresql.insert if is_postgresql else sqlite.insert)(table)
     key = [column.name for column in table.primary_key]
-    upsert = insert.on_conflict_do_update(
+    upsert: sa.Insert = insert.on_conflict_do_update(
         index_elements=key,
-        set_={name: insert.excluded[name] for name in rows[0] if name not in key},
+        set_={
+            column.name: insert.excluded[column.name]
+            for column in table.columns
+            if column.name not in key
+        },
     )
-    connection.execute(upsert, rows)
+    return upsert
 
 
 def _by(count: int, names: Sequence[str]) -> Iterable[Sequence[str]]:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from edge.messages import FUSION, Alert, Deed, Incident, TrackUpdate, UtcTime, decode_as
-from fusion.history import RUN_S, Span, gaps, minute_of, start_of, unpack
+from fusion.history import RUN_S, MinuteLines, Span, gaps, minute_of, start_of
 from fusion.tables import ALERT, DEED, HISTORY_LINE, HISTORY_SPAN, INCIDENT
 
 MOST_TRACKS: Final = 20_000  # in one minute; beyond, those with the last ids are left out
@@ -76,7 +76,7 @@ class Past:
             query = query.where(HISTORY_LINE.c.has_lost)
         query = query.order_by(HISTORY_LINE.c.track_id).limit(MOST_TRACKS)
         for row in self._connection.execute(query):
-            yield from unpack(row.packed, track_id=row.track_id, minute=minute).values()
+            yield from MinuteLines(row.packed).lines(row.track_id, minute=minute)
 
     def counts(self, since: UtcTime, until: UtcTime) -> dict[int, int]:
         """Return how many tracks there were, by minute since 1970; those with any only."""

@@ -134,7 +134,7 @@ def test_time_runs_and_what_happened_happens_again(live_map: "Served", open_page
     page.page.keyboard.press("Space")
     page.page.wait_for_function("() => document.querySelectorAll('#alerts-list li').length === 2")
     page.page.keyboard.press("Space")
-    assert HOSTILE in page.page.locator("#alerts-list").inner_text()
+    assert HOSTILE in (page.page.locator("#alerts-list").text_content() or "")
     page.page.keyboard.press("Home")
     shows(page, "12:00:00", alerts=0, tracks=1)
 
@@ -176,7 +176,7 @@ def test_an_incident_is_played_from_before_its_first_track_with_its_tracks_in_ri
     page = open_page(f"{live_map.url}playback?incident=incident-of-alert-1&at={at}")
     shows(page, "12:01:40", alerts=0, tracks=2)
     assert page.page.locator("path.ring").count() == 1
-    assert page.page.input_value("#since").endswith("T11:58:00")
+    assert page.page.input_value("#since").endswith("T11:58")
 
 
 @pytest.mark.usefixtures("night")

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 
 from fusion.engine import Engine
 from fusion.events import TracksRevised, TracksUpdated
-from fusion.history import Attendance, Span, gaps, minute_of, pack, start_of, unpack
+from fusion.history import Attendance, MinuteLines, Span, gaps, minute_of, start_of
 from fusion.past import GAP_S
 from fusion.sector import load_sector
 from fusion.store import Store
@@ -59,6 +59,13 @@ def line(seconds, *, track_id="t1", lat=1.2, **changed: object) -> TrackUpdate:
 
 def told(*lines: TrackUpdate) -> TracksUpdated:
     return TracksUpdated(tuple(lines))
+
+
+def packed(*lines: TrackUpdate) -> bytes:
+    kept = MinuteLines()
+    for one in lines:
+        kept.keep(one)
+    return kept.pack()
 
 
 def lines_of(store, since=-3600.0, until=3600.0) -> list[TrackUpdate]:
@@ -104,7 +111,7 @@ def test_a_packed_line_is_the_line_to_a_centimetre(
         devices=("cam-01", "cam-02"),
     )
     minute = minute_of(before.t)
-    (after,) = unpack(pack({before.t.second: before}), track_id="t1", minute=minute).values()
+    (after,) = MinuteLines(packed(before)).lines("t1", minute=minute)
     assert (after.lat, after.lon) == pytest.approx((lat, lon), abs=6e-8)
     assert after.velocity_mps == pytest.approx(velocity, abs=0.0051)
     assert after.cov_m2 == pytest.approx(before.cov_m2, rel=0.005, abs=0.002 * east_m * north_m)
@@ -114,9 +121,17 @@ def test_a_packed_line_is_the_line_to_a_centimetre(
     assert abs(after.t.seconds_since(before.t)) < 0.001
 
 
-def test_an_hour_of_a_track_is_at_most_25_bytes_a_line() -> None:
-    minute = {second: line(float(second), lat=1.2 + second * 1e-5) for second in range(60)}
-    assert len(pack(minute)) / 60 < 25
+def test_a_track_is_packed_to_at_most_25_bytes_a_line() -> None:
+    minute = [line(float(second), lat=1.2 + second * 1e-5) for second in range(60)]
+    assert len(packed(*minute)) / 60 < 25
+
+
+def test_the_same_lines_are_the_same_bytes_however_they_came() -> None:
+    seen_by = [line(second, devices=(f"cam-{second % 3}",)) for second in range(9)]
+    gone = MinuteLines(packed(line(30.0, devices=("cam-9",))))
+    gone.drop_since(NOON.after(30.0), minute=minute_of(NOON))
+    gone.join(MinuteLines(packed(*seen_by[::-1])))
+    assert gone.pack() == packed(*seen_by)
 
 
 def test_of_each_second_the_last_line_is_kept(store) -> None:

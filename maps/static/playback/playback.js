@@ -143,9 +143,9 @@ class Playback {
     const to = Math.min(Math.max(instant, this.since), this.until);
     const sought = this.feed.seek(to);
     this.showTime();
+    this.keepAddress();
     await sought;
     this.tick(0);
-    this.keepAddress();
   }
 
   jump(direction) {
