@@ -30,6 +30,7 @@ from edge.messages import (
     decode_as,
     encode,
 )
+from fusion.day_record import DayRecord
 from fusion.events import (
     AlertIssued,
     AlertSuppressed,
@@ -225,6 +226,12 @@ class Store:
         """Give what the store knows of a sector's past, as it is at one instant."""
         with self._transaction() as connection:
             yield Past(connection, sector)
+
+    @contextmanager
+    def day_record(self, sector: str) -> Iterator[DayRecord]:
+        """Give what the figures of a sector's days are made of, as it is at one instant."""
+        with self._transaction() as connection:
+            yield DayRecord(connection, sector)
 
     def signatures_of(self, handover_id: str, *, act: Act | None = None) -> list[Signature]:
         """Return the signatures under a hand-over: who gave it, then who took it."""

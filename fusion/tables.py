@@ -66,7 +66,12 @@ class IncidentRow(SQLModel, table=True):
     """An incident as it stands; `revision` grows with every change to any incident."""
 
     __tablename__: ClassVar[str] = "incident"
-    __table_args__ = (Index("ix_incident_sector_revision", "sector", "revision"),)
+    __table_args__ = (
+        Index("ix_incident_sector_revision", "sector", "revision"),
+        # What waits, and what of a day has changed, without a look at the documents.
+        Index("ix_incident_sector_state_opened_at", "sector", "state", "opened_at"),
+        Index("ix_incident_sector_opened_at_revision", "sector", "opened_at", "revision"),
+    )
 
     incident_id: str = Field(primary_key=True)
     sector: str

@@ -6,12 +6,12 @@ From the position messages of a recording or a journal, matched to the trails wi
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from edge.messages import PositionMessage, UtcTime
 from fusion.sector import Sector
-from fusion.situation.coverage import Line, Span, holes, lines_of, path_of
+from fusion.situation.coverage import Line, Span, holes, lines_of, merged, path_of
 from fusion.situation.patrols import UnitFix, unit_fix
 from fusion.situation.walked import walked
 from fusion.who_sees import admitted
@@ -27,6 +27,13 @@ class Piece(NamedTuple):
     from_m: float
     to_m: float
     last_s: float  # event time, the minute
+
+
+class Steps(NamedTuple):
+    """Where units walked on the trails."""
+
+    walks: Mapping[str, Mapping[float, Sequence[Span]]]  # by trail, by the minute, s since 1970
+    units: Mapping[str, frozenset[str]]  # by trail
 
 
 class Patrolled(NamedTuple):
@@ -77,27 +84,54 @@ def walked_in(
             vague += 1
         else:
             fixes[fix.unit_id].add(fix)
-    spans: dict[str, dict[float, list[Span]]] = defaultdict(lambda: defaultdict(list))
-    units: dict[str, set[str]] = defaultdict(set)
-    for unit_id, its in sorted(fixes.items()):
-        for stretch in walked(sorted(its), sector.network):
-            minute_s = math.floor(stretch.at_s / _MINUTE_S) * _MINUTE_S
-            spans[stretch.trail_id][minute_s].append(stretch.span_m)
-            units[stretch.trail_id].add(unit_id)
-    rivers = {trail.id for trail in sector.trails if trail.kind == "river"}
-    trails = [
-        _patrolled(sector, line, spans.get(line.id, {}), units.get(line.id, set()))
-        for line in lines_of(sector)
-        if line.kind == "trail" and line.id not in rivers
-    ]
+    steps = on_trails(sector, {unit_id: sorted(its) for unit_id, its in sorted(fixes.items())})
+    trails = patrolled(sector, [steps])
     times = [fix.at_s for its in fixes.values() for fix in its]
     return Rounds(
-        trails=tuple(trails),
+        trails=trails,
         positions=Counter({unit_id: len(its) for unit_id, its in sorted(fixes.items())}),
         vague=vague,
         since_s=min(times, default=math.inf) if math.isinf(since_s) else since_s,
         until_s=max(times, default=-math.inf) if math.isinf(until_s) else until_s,
         left_out=tuple(left_out),
+    )
+
+
+def on_trails(sector: Sector, fixes: Mapping[str, Sequence[UnitFix]]) -> Steps:
+    """Lay where units were on the trails.
+
+    Args:
+        sector: Whose trails.
+        fixes: By unit, in order of time.
+    """
+    walks: dict[str, dict[float, list[Span]]] = defaultdict(lambda: defaultdict(list))
+    units: dict[str, set[str]] = defaultdict(set)
+    for unit_id, its in fixes.items():
+        for stretch in walked(its, sector.network):
+            minute_s = math.floor(stretch.at_s / _MINUTE_S) * _MINUTE_S
+            walks[stretch.trail_id][minute_s].append(stretch.span_m)
+            units[stretch.trail_id].add(unit_id)
+    return Steps(
+        {trail: {at: merged(spans) for at, spans in its.items()} for trail, its in walks.items()},
+        {trail: frozenset(names) for trail, names in units.items()},
+    )
+
+
+def patrolled(sector: Sector, steps: Iterable[Steps]) -> tuple[Patrolled, ...]:
+    """Say of every trail but rivers how much of it was walked, over several times."""
+    walks: dict[str, dict[float, list[Span]]] = defaultdict(lambda: defaultdict(list))
+    units: dict[str, set[str]] = defaultdict(set)
+    for one in steps:
+        for trail, its in one.walks.items():
+            for minute_s, spans in its.items():
+                walks[trail][minute_s] += spans
+        for trail, names in one.units.items():
+            units[trail] |= names
+    rivers = {trail.id for trail in sector.trails if trail.kind == "river"}
+    return tuple(
+        _patrolled(sector, line, walks.get(line.id, {}), units.get(line.id, set()))
+        for line in lines_of(sector)
+        if line.kind == "trail" and line.id not in rivers
     )
 
 

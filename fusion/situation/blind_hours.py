@@ -53,6 +53,30 @@ class BlindHours:
             if name in self._devices_s or len(self._devices_s) < _DEVICES_KEPT:
                 self._devices_s[name] = self._devices_s.get(name, 0.0) + lasted_s
 
+    def join(self, other: "BlindHours") -> None:
+        """Account for another time of the same sector's too."""
+        bins_s, devices_s = other._bins_s, other._devices_s  # noqa: SLF001 - of its own kind
+        self.hours += other.hours
+        self._lengths_m |= other._lengths_m  # noqa: SLF001
+        for line, others_s in bins_s.items():
+            mine_s = self._bins_s.setdefault(line, [0.0] * len(others_s))
+            for number, lasted_s in enumerate(others_s):
+                mine_s[number] += lasted_s
+        for name, lasted_s in devices_s.items():
+            if name in self._devices_s or len(self._devices_s) < _DEVICES_KEPT:
+                self._devices_s[name] = self._devices_s.get(name, 0.0) + lasted_s
+
+    def blind_km_h(self) -> dict[tuple[str, str], float]:
+        """Return, by `kind` and `id` of the line, kilometres unseen times hours."""
+        found = {}
+        for line, bins_s in self._bins_s.items():
+            length_m = self._lengths_m[line]
+            found[line] = math.fsum(
+                lasted_s * (min(length_m, (number + 1) * BIN_M) - number * BIN_M)
+                for number, lasted_s in enumerate(bins_s)
+            ) / (1000.0 * _HOUR_S)
+        return found
+
     def stretches(self, *, least_h: float = 0.0) -> list[BlindStretch]:
         """Return what was unseen for longer than that, by line and chainage; alike bins joined."""
         found = []
