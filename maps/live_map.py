@@ -39,7 +39,7 @@ _HEADS: Final = (
     *("alert", "alerts", "app", "approach", "badge", "bar", "border", "clock", "direction"),
     *("field", "filter", "health", "incident", "keys", "kind", "label", "layer", "layers"),
     *("lead", "map", "marker", "measure", "outcome", "overdue", "patrol", "reason", "scene"),
-    *("search", "sensor", "session", "severity", "sound", "state", "track", "zone"),
+    *("search", "sensor", "severity", "sound", "state", "track", "zone"),
 )
 # Folium forbids a phone to enlarge the page: whoever sees badly must be able to. Ours allows it.
 _FIXED_ZOOM: Final = re.compile(r'<meta name="viewport"[^>]*user-scalable=no[^>]*>')

@@ -14,8 +14,6 @@ function tell(id, text) {
 export class Banners {
   constructor(feed) {
     this.feed = feed;
-    this.expired = false; // said by another part of the page (page/session.js)
-    window.addEventListener("expired", () => { this.expired = true; });
   }
 
   // A picture that is followed still shows nothing where nobody looks.
@@ -37,7 +35,6 @@ export class Banners {
     if (name === "blind") tell("stale", word("state.unwatched", { state: text }));
     else if (since === null) tell("stale", null);
     else tell("stale", word("state.stale", { state: text, time: clockText(since) }));
-    tell("expired", this.expired || this.feed.expired ? word("session.expired") : null);
     const aheadS = Math.round(this.feed.clockAheadS() / 10) * 10; // no new words each second
     tell("wrong-clock", Math.abs(aheadS) < CLOCK_OFF_S ? null
       : word(aheadS > 0 ? "clock.ahead" : "clock.behind", { duration: durationText(Math.abs(aheadS)) }));

@@ -1,5 +1,7 @@
 // Snapshot, then events. Knows whether what the map shows is live, and says so within seconds.
 
+import { ask } from "../page/session.js";
+
 const SILENT_MS = 10000; // the server beats every 5 s
 const CANARY_LATE_S = 180; // one passes through the whole chain every minute
 const RETRY_MS = 2000;
@@ -15,28 +17,31 @@ export class Feed {
     this.beatAt = null;
     this.fusionAt = null; // performance.now() when fusion last said how it is
     this.fusionOnline = false;
-    this.clockOffset = 0; // the server's clock minus ours, ms: exercises run at another time
+    // What is added to performance.now(), which nobody can put wrong, ms: to get the sector's time
+    // (exercises run at another), and the time of the server's machine.
+    this.sectorEpoch = Date.now() - performance.now();
+    this.machineEpoch = null;
     this.synchronised = false;
-    this.expired = false; // the server wants a log-in
     this.lostSince = null;
     setInterval(() => this.watch(), 1000);
+    window.addEventListener("readmitted", () => this.start());
   }
 
   // The instant it is for the sector, in ms since 1970.
   now() {
-    return Date.now() + this.clockOffset;
+    return performance.now() + this.sectorEpoch;
   }
 
   async start() {
     this.source?.close();
     this.source = null;
     try {
-      const answer = await fetch("/api/v1/snapshot", {
+      const answer = await ask("/api/v1/snapshot", { // an ended session is told by page/session.js
         cache: "no-store",
         signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
       });
-      this.expired = answer.status === 401;
       if (!answer.ok) throw new Error(`status ${answer.status}`);
+      this.machineEpoch = Date.parse(answer.headers.get("date")) - performance.now();
       const picture = await answer.json();
       this.hear(picture.beat);
       this.on.snapshot(picture);
@@ -80,13 +85,15 @@ export class Feed {
     this.beatAt = this.heardAt;
     this.fusionAt = beat.fusion_age_s === null ? null : this.heardAt - beat.fusion_age_s * 1000;
     this.fusionOnline = beat.fusion_online;
-    this.clockOffset = Date.parse(beat.now) - Date.now();
+    this.sectorEpoch = Date.parse(beat.now) - this.heardAt;
     this.synchronised = true;
   }
 
-  // How far this computer's clock is ahead, s: ages never come from it, but what else runs here may.
+  // How far this computer's clock is ahead of the server's, s. No age comes from it; what else runs
+  // here may. To a few seconds: an answer names the second it was made in.
   clockAheadS() {
-    return this.synchronised ? -this.clockOffset / 1000 : 0;
+    if (this.machineEpoch === null) return 0;
+    return (Date.now() - performance.now() - this.machineEpoch) / 1000;
   }
 
   // A connection that says nothing may be dead without an error: begin anew.
