@@ -179,6 +179,10 @@ BENCHMARKS = {
         ("-m", "tests.benchmarks.nights.negatives"),
         {"km·days": Target(least=60.0), "false crossing alerts": Target(most=0.0)},
     ),
+    "incidents": Benchmark(
+        ("-m", "tests.benchmarks.bench_incidents"),
+        {f"{database}: p95 ms": Target(most=200.0) for database in ("sqlite", "postgresql")},
+    ),
     "demo": Benchmark(
         ("-m", "edge.command", "demo", "--check"),
         {

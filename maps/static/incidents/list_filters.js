@@ -10,6 +10,7 @@ const SEVERITIES = ["critical", "high", "medium", "low"];
 const STATES = ["new", "acknowledged", "assessing", "dispatched", "on_scene", "no_threat", "resolved",
   "closed", "handed_over", "reopened", "withdrawn"];
 const PAUSE_MS = 300;
+const WIDE = window.matchMedia("(min-width: 48rem)");
 
 export class Filters {
   #form = document.getElementById("filters");
@@ -60,9 +61,8 @@ export class Filters {
       if (field.tagName === "SELECT" && !this.#option(name, value)) this.#offer(name, value, value);
       field.value = value;
     }
-    if ([...asked.keys()].some((name) => name !== "text" && NAMES.includes(name))) {
-      document.getElementById("more").open = true;
-    }
+    const isSet = [...asked.keys()].some((name) => name !== "text" && NAMES.includes(name));
+    if (isSet && WIDE.matches) document.getElementById("more").open = true; // a phone shows the list
     this.#count();
   }
 
