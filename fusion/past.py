@@ -4,7 +4,7 @@ Every question has a bound on what it reads, whatever is asked.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -15,6 +15,7 @@ from fusion.tables import ALERT, DEED, HISTORY_LINE, HISTORY_SPAN, INCIDENT
 MOST_TRACKS: Final = 20_000  # in one minute; beyond, those with the last ids are left out
 _NAMES: Final = 200  # in one query
 GAP_S: Final = 1.5 * RUN_S
+_T = TypeVar("_T")
 
 
 class AlertMark(NamedTuple):
@@ -136,24 +137,23 @@ class Past:
 
     def heard_at(self, at: UtcTime, *, at_most: int) -> list[Span]:
         """Return what each device and unit was last heard saying at an instant, by sender."""
-        senders = self._senders(at_most)
-        other = HISTORY_SPAN.alias()
+        names, other = self._names(), HISTORY_SPAN.alias()
+        # By name, not by row: a patrol that walked for a month has half a million of them.
         latest = (
             sa.select(sa.func.max(other.c.since))
             .where(
                 other.c.sector == self._sector,
-                other.c.sender == HISTORY_SPAN.c.sender,
+                other.c.sender == names.c.sender,
                 other.c.since <= at,
             )
+            .correlate(names)
             .scalar_subquery()
         )
-        return [
-            span
-            for some in _by(_NAMES, senders)
-            for span in self._spans(
-                HISTORY_SPAN.c.sender.in_(some), HISTORY_SPAN.c.since == latest
-            )
-        ]
+        named = sa.select(names.c.sender, latest.label("since")).where(names.c.sender != FUSION)
+        found = self._connection.execute(named.order_by(names.c.sender).limit(at_most))
+        keys = [(row.sender, row.since) for row in found if row.since is not None]
+        key = sa.tuple_(HISTORY_SPAN.c.sender, HISTORY_SPAN.c.since)
+        return [span for some in _by(_NAMES, keys) for span in self._spans(key.in_(some))]
 
     def heard(self, since: UtcTime, until: UtcTime, *, at_most: int) -> list[Span]:
         """Return the spans that began after `since` and up to `until`, in order."""
@@ -191,19 +191,22 @@ class Past:
             yield Span(row.sender, since, until, row.is_over, row.document)
 
     def _senders(self, at_most: int) -> list[str]:
-        """Return the names of all devices and units: from one to the next in the index."""
+        """Return the names of all devices and units."""
+        names = self._names()
+        query = sa.select(names.c.sender).where(names.c.sender != FUSION).limit(at_most)
+        return list(self._connection.execute(query).scalars())
+
+    def _names(self) -> sa.CTE:
+        """Return who was ever heard, in order: from one name to the next in the index."""
         mine = HISTORY_SPAN.c.sector == self._sector
         first: Any = sa.select(sa.func.min(HISTORY_SPAN.c.sender).label("sender")).where(mine)
-        names = first.cte("names", recursive=True)
+        names: sa.CTE = first.cte("names", recursive=True)
         following = (
             sa.select(sa.func.min(HISTORY_SPAN.c.sender))
             .where(mine, HISTORY_SPAN.c.sender > names.c.sender)
             .scalar_subquery()
         )
-        names = names.union_all(sa.select(following).where(names.c.sender.is_not(None)))
-        query = sa.select(names.c.sender).where(names.c.sender.is_not(None)).limit(at_most + 1)
-        found = self._connection.execute(query).scalars()
-        return [name for name in found if name != FUSION][:at_most]
+        return names.union_all(sa.select(following).where(names.c.sender.is_not(None)))
 
     # -- what was issued and done ------------------------------------------------------------
 
@@ -298,5 +301,5 @@ class Past:
         return [decode_as(text, wanted) for text in self._connection.execute(query).scalars()]
 
 
-def _by(count: int, names: Sequence[str]) -> Iterator[Sequence[str]]:
+def _by(count: int, names: Sequence[_T]) -> Iterator[Sequence[_T]]:
     return (names[begin : begin + count] for begin in range(0, len(names), count))
