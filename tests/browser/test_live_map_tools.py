@@ -46,10 +46,12 @@ def test_the_map_is_accessible_by_day_and_by_night(
 ) -> None:
     field.fusion_status()
     field.status("cam-01")
-    field.track("track-1")
     field.alert("alert-1")
     page = open_page(f"{live_map.url}?lang={language}").page
     page.locator(".alert").wait_for()
+    page.locator('#state[data-state="live"]').wait_for()
+    field.track("track-1")
+    page.locator(".track-cursor").wait_for()
     if theme == "day":
         page.locator("#theme").click()
     check_axe(page)
@@ -91,14 +93,14 @@ def test_distances_are_measured_by_mouse_and_by_keyboard(live_map, field, open_p
     field.fusion_status()
     page = open_page(f"{live_map.url}?lang=en").page
     page.locator('#state[data-state="blind"]').wait_for()
-    page.evaluate("map_live.setView([1.2, -12.3], 17, { animate: false })")
+    page.evaluate("map_live.setView([1.2, -12.3], 20, { animate: false })")
     page.keyboard.press("d")
     page.keyboard.press("Enter")
-    page.evaluate("map_live.setView([1.2009, -12.3], 17, { animate: false })")  # 100 m north
+    page.evaluate("map_live.setView([1.2009, -12.3], 20, { animate: false })")  # 100 m north
     page.keyboard.press("Enter")
     page.locator("#measured", has_text="100 m · last leg 100 m, bearing 0° (north)").wait_for()
     page.mouse.click(700, 450)
-    page.locator("#measured", has_not_text="100 m · last leg").wait_for()
+    page.locator("#measured", has_text="bearing").filter(has_not_text="100 m ·").wait_for()
     page.keyboard.press("d")
     page.locator("#measured").wait_for(state="hidden")
 
@@ -221,12 +223,13 @@ def test_a_wrong_clock_is_told_and_changes_no_age(serve_map, field, open_page) -
 
 def test_every_text_of_an_incident_is_shown_and_never_run(live_map, field, open_page) -> None:
     field.fusion_status()
-    field.track("track-1", label=HOSTILE)
     place = {"trail_id": "none", "trail_name": HOSTILE, "marker": HOSTILE}
     field.alert("alert-1", place=place, acted_by=HOSTILE, acted_at=UtcTime.read_clock(),
                 version=1, state="acknowledged")  # fmt: skip
     page = open_page(live_map.url).page
     page.locator(".alert", has_text=f"người xử lý: {HOSTILE}").wait_for()
+    page.locator('#state[data-state="blind"]').wait_for()  # it follows the sector
+    field.track("track-1", label=HOSTILE)
     cursor = page.locator(".track-cursor")
     cursor.wait_for()
     assert HOSTILE in (cursor.get_attribute("aria-label") or "")

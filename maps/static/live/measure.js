@@ -87,7 +87,7 @@ export class Measure {
     const bearing = bearingDeg(from, to);
     return word("measure.told", {
       total: distanceText(total), last: distanceText(this.map.distance(from, to)),
-      bearing: number(bearing), compass: compassText(bearing),
+      bearing: number(Math.round(bearing) % 360), compass: compassText(bearing),
     });
   }
 }
