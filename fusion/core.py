@@ -136,11 +136,13 @@ class Core(Matters):
         """Hold a track that was just seen against the line."""
         motion = track.motion
         at = Metres(motion.x_m, motion.y_m)
-        rhythm_s = (look.at_s - max(track.born_s, track.back_s)) / max(1, track.looks - 1)
-        sight = Sight(look.at_s, at, track.random_of(motion), track.bias, look.device, rhythm_s)
+        sight = Sight(
+            look.at_s, at, track.random_of(motion), track.bias, look.device,
+            track.rhythm_s(look.at_s),
+        )  # fmt: skip
         watch, crossing = observe(
             track.watch, sight, self._sector.border, self._rules.crossing,
-            confirmed=track.confirmed,
+            confirmed=track.confirmed and track.doubt is None,
         )  # fmt: skip
         stages, findings = said(track, look.at_s, self._sector, self._met_by)
         # A merge or another fix of this look cannot have touched it: one fix a track and look.

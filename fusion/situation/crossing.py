@@ -41,8 +41,8 @@ _BRIDGE: Final = 2.0  # sigmas of two biases that are not the same: other device
 _MEMORY_S: Final = 20.0
 _PACE_MPS: Final = 0.7
 _SOMEONE_NEW_PER_M2: Final = 1.0 / 200.0**2
-_STRAY_S: Final = 3.0  # unseen for longer, and for so many times its usual time between looks
-_STRAY: Final = 3.0
+STRAY_S: Final = 3.0  # unseen for longer, and for so many times its usual time between looks
+STRAY: Final = 3.0
 _TINY: Final = 1e-300
 
 
@@ -89,7 +89,7 @@ def observe(
         # Nobody crosses where there is no line: what was known of the sides is void.
         return Watch(looks=watch.looks, count=watch.count), None
     now = seen_from(side, sight)
-    if sight.at_s - watch.last_s > max(_STRAY_S, _STRAY * sight.rhythm_s):
+    if sight.at_s - watch.last_s > max(STRAY_S, STRAY * sight.rhythm_s):
         # One false detection may pull whom nobody saw for long over the line: it needs others.
         watch = replace(watch, support=0, support_s=None)
     watch = _remember(watch, now, sight.at, rule)

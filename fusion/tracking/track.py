@@ -83,6 +83,7 @@ class Track(Struct, frozen=True):
     companions: Companions = Companions()
     looks: int = 1  # with a detection of it
     back_s: float = -math.inf  # seen anew since then, under a name from before
+    doubt: float | None = None  # log-odds that it is who came back into view; None: it is
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -109,6 +110,10 @@ class Track(Struct, frozen=True):
     def only_seen_by(self, device: str) -> bool:
         """Tell whether one device alone saw it lately: then their shared bias cancels."""
         return all(sighting.device == device for sighting in self.sightings)
+
+    def rhythm_s(self, at_s: float) -> float:
+        """Return its usual time between looks, up to one at an instant."""
+        return (at_s - max(self.born_s, self.back_s)) / max(1, self.looks - 1)
 
     def cov_of(self, motion: Motion) -> CovM2:
         """Return the full covariance of a position of this track, bias included."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from edge.messages import TrackState
 from fusion.local_frame import CovM2, Metres
 from fusion.sector import Sector
+from fusion.situation.crossing import STRAY, STRAY_S
 from fusion.tracking import plates
 from fusion.tracking.association import assign
 from fusion.tracking.existence import Existence, probability, surely
@@ -71,6 +73,7 @@ class Tracker:
         self.gone: dict[str, Track] = {}  # that may come back into view
         self.overlaps = Overlaps()
         self._nearby = Nearby(rule.gate)
+        self._doubted: set[str] = set()  # tracks that came back, perhaps
         self._existence = Existence(rule)
 
     def copy(self) -> "Tracker":
@@ -115,12 +118,14 @@ class Tracker:
         return twin
 
     def waits_for(self, device: str) -> bool:
-        """Tell whether a device saw a track that is not confirmed yet: all its looks count."""
-        return any(self.tracks[name].seen_by(device) for name in self.waiting)
+        """Tell whether a device saw a track that is in doubt: all its looks count."""
+        in_doubt = chain(self.waiting, self._doubted)
+        return any(self.tracks[name].seen_by(device) for name in in_doubt)
 
     def wake(self, at_s: float) -> None:
         """Make a copy fit to go on at an instant: it has no grid yet."""
         self._nearby = Nearby(self._rule.gate)
+        self._doubted = {one.id for one in self.tracks.values() if one.doubt is not None}
         for track in self.tracks.values():
             self._put(track, at_s)
 
@@ -310,7 +315,12 @@ class Tracker:
             log_odds=self._existence.seen(old.log_odds, fix.confidence),
             simulated=old.simulated or look.simulated,
             looks=old.looks + 1,
+            doubt=self._doubt(old, fix, look.at_s),
         )
+        if track.doubt is None:
+            self._doubted.discard(track.id)
+        else:
+            self._doubted.add(track.id)
         self._trodden.mark_way(old.motion, track.motion, look.at_s)
         return self._written(track, lines)
 
@@ -323,6 +333,18 @@ class Tracker:
         if old.shared != NOTHING:
             return updated_beside(motion, old.shared, fix.x_m, fix.y_m, cov)
         return updated(motion, fix.x_m, fix.y_m, cov), NOTHING
+
+    def _doubt(self, old: Track, fix: Fix, at_s: float) -> float | None:
+        """Return the log-odds that a track is there, by what was seen since it came back.
+
+        None: it is. What flickers where somebody may be by now is not somebody who came back.
+        """
+        if at_s - old.seen_s > max(STRAY_S, STRAY * old.rhythm_s(old.seen_s)):
+            return self._existence.begun(fix.confidence)
+        if old.doubt is None:
+            return None
+        log_odds = self._existence.seen(old.doubt, fix.confidence)
+        return None if log_odds >= self._existence.confirming else log_odds
 
     def _is_sure(self, track: Track) -> bool:
         """Tell whether it is time to confirm a track."""
@@ -381,7 +403,7 @@ class Tracker:
         return track
 
     def _missed(self, look: Look, touched: set[str]) -> None:
-        """Count a look against the tentative tracks of its device that it did not see."""
+        """Count a look against those of its device that it did not see and that are in doubt."""
         for track_id_ in list(self.waiting):
             track = self.tracks[track_id_]
             if track_id_ in touched or not track.seen_by(look.device):
@@ -392,6 +414,11 @@ class Tracker:
             else:
                 log_odds = self._existence.missed(track.log_odds)
                 self.tracks[track_id_] = replace(track, hits=hits, log_odds=log_odds)
+        for track_id_ in self._doubted - touched:
+            track = self.tracks[track_id_]
+            if track.doubt is not None and track.seen_by(look.device):
+                doubt = self._existence.missed(track.doubt)
+                self.tracks[track_id_] = replace(track, doubt=doubt)
 
     def _line(self, track: Track, at_s: float, state: TrackState, *, is_lost: bool) -> Written:
         motion = self.at(track, at_s)
@@ -418,13 +445,17 @@ class Tracker:
             kind=kind_of(label),
             plates=plates.tallied(*kept.plates, *lost.plates),
             log_odds=max(kept.log_odds, lost.log_odds),
+            doubt=None if lost.doubt is None else kept.doubt,
         )
+        if self.tracks[kept_id].doubt is None:
+            self._doubted.discard(kept_id)
         self._put(self.tracks[kept_id], at_s)
         self._forget(lost_id)
 
     def _forget(self, gone_id: str) -> None:
         del self.tracks[gone_id]
         self.waiting.pop(gone_id, None)
+        self._doubted.discard(gone_id)
         self._nearby.drop(gone_id)
 
 

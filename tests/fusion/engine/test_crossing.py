@@ -230,3 +230,22 @@ def test_who_came_over_while_nobody_looked_is_inferred(make, sector, run, gap_s)
     assert abs(alert.place.chainage_m - 2010.0) <= 3.0
     (watched,) = run(sector, make.world([crossing_north(make)]).messages()).alerts
     assert "inferred_in_gap" not in [one.code for one in watched.reasons]
+
+
+@pytest.mark.parametrize("confidence", [0.3, 0.6])
+def test_what_flickers_beyond_the_line_is_not_who_walked_along_it(
+    make, sector, run, confidence
+) -> None:
+    """Two false detections 1.5 s apart, 12 s after he was lost, brought a walker over the line."""
+    along = make.walker([(0, -30, -20), (30, 0, -20)])  # and out of view
+    flickers = make.walker([(42, 15, 5), (60, 16, 5)])
+    eye, shown = make.eye(), {42.0, 43.4, 43.8, 47.0}
+    messages = make.world([along, flickers], eyes=[eye], until_s=60).messages()
+    for number, line in enumerate(messages):
+        seen = line["payload"]["detections"]
+        if number / eye.fps > 31.0:
+            seen[:] = seen if any(abs(number / eye.fps - t) < 0.01 for t in shown) else []
+            for one in seen:
+                one["confidence"] = confidence
+    assert sum(bool(line["payload"]["detections"]) for line in messages[160:]) >= 3
+    assert [alert.kind for alert in run(sector, messages).alerts] == []
