@@ -201,7 +201,8 @@ class _Found(NamedTuple):
     search: Search
     first: IncidentPage
 
-    def __iter__(self) -> Iterator[Incident]:
+    def incidents(self) -> Iterator[Incident]:
+        """Yield them."""
         page = self.first
         while True:
             yield from page.incidents
@@ -222,7 +223,7 @@ All = Annotated[_Found, Depends(_all)]
 async def as_csv(found: All, sector: ServedSector, lang: Language = None) -> Response:
     """What a search finds as CSV, 50,000 rows at most: the last one says so if it was cut."""
     language = chosen(lang)
-    pieces = csv_text(iter(found), language=language, timezone=sector.timezone)
+    pieces = csv_text(found.incidents(), language=language, timezone=sector.timezone)
     return StreamingResponse(
         pieces, media_type="text/csv; charset=utf-8", headers=_attached(sector, "csv")
     )
@@ -250,7 +251,7 @@ def _written_xlsx(found: _Found, *, language: str, timezone: ZoneInfo) -> Path:
     with tempfile.NamedTemporaryFile(prefix="tuanbien-", suffix=".xlsx", delete=False) as file:
         path = Path(file.name)
     try:
-        write_xlsx(path, iter(found), language=language, timezone=timezone)
+        write_xlsx(path, found.incidents(), language=language, timezone=timezone)
     except BaseException:
         path.unlink()
         raise

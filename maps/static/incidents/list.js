@@ -14,6 +14,7 @@ const byId = (id) => document.getElementById(id);
 const filters = new Filters(() => go(""));
 let cursor = ""; // where in the log; "": from the newest
 let links = {};
+let top = null; // the cursor of what comes after the newest that we know; null: there is nothing
 let asking = null;
 let retry = 0;
 let isLost = false;
@@ -85,14 +86,17 @@ async function show({ first = false } = {}) {
   const mine = new AbortController();
   asking = mine;
   const page = await ask(query({ limit: PAGE, cursor }), mine.signal);
+  const newest = first && cursor && page
+    ? await ask(query({ limit: 1, cursor: "" }), mine.signal) : page;
   if (asking === mine) asking = null;
-  if (page === null || mine.signal.aborted) return;
-  if (first) replaceRows(page);
+  if (page === null || newest === null || mine.signal.aborted) return;
+  if (first) replaceRows(page, newest);
   else await renewRows(page);
 }
 
-function replaceRows(page) {
+function replaceRows(page, newest) {
   links = page.links;
+  top = newest.links.prev ?? null;
   byId("rows").replaceChildren(...page.incidents.map(rowOf));
   const found = page.incidents.length > 0;
   byId("table").hidden = !found;
@@ -101,7 +105,8 @@ function replaceRows(page) {
   byId("count").textContent = found
     ? word(links.next ? "log.shown_more" : "log.shown", { n: number(page.incidents.length) }) : "";
   byId("older").disabled = !links.next;
-  byId("newer").disabled = !(cursor && links.prev);
+  const isTop = newest.incidents[0]?.incident_id === page.incidents[0]?.incident_id;
+  byId("newer").disabled = isTop || !links.prev;
   byId("newest").disabled = !cursor;
   byId("new-ones").hidden = true;
   showLinks();
@@ -113,12 +118,7 @@ async function renewRows(page) {
   for (const one of page.incidents) {
     if (known.has(one.incident_id)) renew(known.get(one.incident_id), one);
   }
-  if (cursor) return;
-  if (known.size === 0) {
-    announce(page.incidents.length);
-    return;
-  }
-  const newer = await ask(query({ limit: PAGE, cursor: links.prev }));
+  const newer = await ask(query({ limit: PAGE, cursor: top ?? "" }));
   if (newer !== null) announce(newer.incidents.length);
 }
 
