@@ -22,6 +22,7 @@ from edge.calibration.landmarks import LEAST_SIGMA_PX, MOST_SIGMA_M, MOST_SIGMA_
 from edge.config import DeviceConfig, load_device
 from edge.detector import YoloDetector
 from edge.doubts import doubts
+from edge.evidence import TOO_MANY_WAIT, EvidenceCropper
 from edge.frames import Clock, LiveSource, film_length_s, open_source
 from edge.messages import RefusedError, UtcTime, encode, to_builtins
 from edge.onvif import topics
@@ -172,6 +173,9 @@ def _run(arguments: argparse.Namespace) -> int:
             rest.enter_context(_on_signal(signal_number, lambda *_: stop.set()))
         sink = _sink(config, arguments.out, boot_id=boot_id, clock=clock)
         rest.callback(sink.close, 0.0)
+        evidence = None
+        if config.evidence.on and isinstance(sink, MqttPublisher):
+            evidence = EvidenceCropper(config, sink.publish_evidence)
         done = run(
             config,
             source,
@@ -183,6 +187,7 @@ def _run(arguments: argparse.Namespace) -> int:
             simulated=arguments.simulated,
             most_frames=arguments.frames,
             live=isinstance(source, LiveSource),
+            evidence=evidence,
         )
         undelivered = _finish(sink, stop)
     said = {
@@ -197,6 +202,9 @@ def _run(arguments: argparse.Namespace) -> int:
         "undelivered": undelivered,
         "overflowed": sink.overflowed,
     }
+    if evidence is not None:
+        said["crops"] = evidence.sent - sink.crops_given_up
+        said["crops_dropped"] = dict(+evidence.dropped) | {TOO_MANY_WAIT: sink.crops_given_up}
     print(json.dumps(said))
     _refuse_missed(config, undelivered + sink.overflowed, stop)
     return 0
@@ -246,7 +254,11 @@ def _finish(sink: MqttPublisher | FilePublisher, stop: threading.Event) -> int:
     What ends by itself has time for that; after a signal there is none.
     """
     deadline_s = time.monotonic() + DRAIN_S
-    while sink.queue_depth and time.monotonic() < deadline_s and not stop.wait(_LOOK_EVERY_S):
+    while (
+        (sink.queue_depth or sink.crops_waiting)
+        and time.monotonic() < deadline_s
+        and not stop.wait(_LOOK_EVERY_S)
+    ):
         pass
     return sink.close(FAREWELL_S)
 

@@ -17,6 +17,7 @@ from edge.device_file import (
     CameraConfig,
     DetectorConfig,
     DeviceFile,
+    EvidenceConfig,
     SigmaConfig,
     SourceConfig,
 )
@@ -67,6 +68,7 @@ class DeviceConfig(Struct, frozen=True, kw_only=True):
     # this and camera.fx come to: its sigma is infinite.
     plane: GroundHomography | None = None
     alt_is_known: bool = True  # False: the height of `pose` is of that kind too
+    evidence: EvidenceConfig = EvidenceConfig()
     broker_url: str
     simulated: bool  # its pictures are made up
 
@@ -174,6 +176,7 @@ def _checked(path: Path, file: DeviceFile) -> DeviceConfig:
         ground=ground_under(path.parent, file.ground, pose, lens_alt_m),
         plane=plane,
         alt_is_known=plane is None or mount.alt_m is not None or mount.alt_msl_m is not None,
+        evidence=file.evidence,
         broker_url=file.broker.url,
         simulated=file.device.simulated,
     )

@@ -186,6 +186,15 @@ class GroundConfig(Table, frozen=True, kw_only=True):
     homography: HomographyConfig | None = None
 
 
+class EvidenceConfig(Table, frozen=True, kw_only=True):
+    """The crops of what it detects (`edge.evidence`)."""
+
+    on: bool = True
+    margin: Annotated[float, Meta(ge=0.0, le=2.0)] = 0.3  # each side, share of the longer side
+    quality: Annotated[int, Meta(ge=30, le=95)] = 80  # of the JPEG
+    most_per_min: Annotated[int, Meta(ge=1, le=120)] = 20
+
+
 class BrokerConfig(Table, frozen=True, kw_only=True):
     """Where its messages go."""
 
@@ -201,4 +210,5 @@ class DeviceFile(Table, frozen=True, kw_only=True):
     camera: CameraConfig
     mount: MountConfig
     ground: GroundConfig
+    evidence: EvidenceConfig = EvidenceConfig()
     broker: BrokerConfig = BrokerConfig()

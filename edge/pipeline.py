@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from edge.config import DeviceConfig
 from edge.detector import Detection
+from edge.evidence import EvidenceCropper
 from edge.frames import Clock, Frame, FrameSource, Image
 from edge.messages import DetectionsMessage, RefusedError, Scene, StatusMessage, UtcTime
 from edge.scene import SceneWatch
@@ -145,8 +146,11 @@ def run(  # noqa: PLR0913 - the composition of one device
     simulated: bool = False,
     most_frames: int | None = None,
     live: bool = False,
+    evidence: EvidenceCropper | None = None,
 ) -> RunSummary:
     """Work until the source ends, `stop` is set or `most_frames` are done; close the source.
+
+    With `evidence`, crops follow the messages that name them.
 
     Raises:
         RefusedError: The pictures have another shape than the camera, or the detector failed on
@@ -173,7 +177,11 @@ def run(  # noqa: PLR0913 - the composition of one device
                 bad += 1
                 continue
             blind_since = None
-            sink.publish(message)
+            if evidence is None:
+                sink.publish(message)
+            else:
+                sink.publish(evidence.see(frame.image, message))
+                evidence.send_all()
             detections += len(message.detections)
             reporter.frames += 1
             if stop.is_set() or reporter.frames == most_frames:
@@ -181,6 +189,8 @@ def run(  # noqa: PLR0913 - the composition of one device
     finally:
         source.close()
         reporter.finish()
+        if evidence is not None:
+            evidence.close()
     for reason, count in (+pipeline.dropped).items():
         _LOG.info("%d boxes left out: %s", count, reason)
     return RunSummary(

@@ -16,6 +16,7 @@ from edge.address import BrokerAddress
 from edge.frames import Clock
 from edge.messages import (
     DetectionsMessage,
+    EvidenceMessage,
     RefusedError,
     StatusMessage,
     Topic,
@@ -27,6 +28,8 @@ __all__ = ["MOST_WAITING", "BrokerAddress", "FilePublisher", "MqttPublisher", "R
 
 # Hours of pictures; at some 2 to 4 KB each in memory.
 MOST_WAITING: Final = 100_000
+# Of crops far fewer: they are large, and of no use to whoever decides whether there is an alert.
+MOST_CROPS_WAITING: Final = 200
 _AT_LEAST_ONCE: Final = 1
 _KEEPALIVE_S: Final = 15
 _CONNECT_TIMEOUT_S: Final = 2.0
@@ -43,8 +46,10 @@ class MqttPublisher:
     """Hands messages to a broker, QoS 1, and keeps them in memory while there is none.
 
     Messages wait here, in their order, and are stamped as they leave; paho only holds the few
-    that are on the way. Of statuses only the newest waits. Connecting and connecting again happen
-    in paho's thread; a broker that is away at the start is waited for just as one that goes away.
+    that are on the way. Of statuses only the newest waits. Crops leave when nothing else waits,
+    one at a time so that a slow line is free for the next frame, the newest first lest an alert of
+    now has none; the oldest are given up first. Connecting and connecting again happen in paho's
+    thread; a broker that is away at the start is waited for just as one that goes away.
 
     Locks: paho calls back with its own lock held, so nothing here calls paho while it holds
     `_changed`.
@@ -63,8 +68,11 @@ class MqttPublisher:
         self._changed = threading.Condition()
         self._waiting: deque[DetectionsMessage | StatusMessage] = deque()
         self._waiting_status: StatusMessage | None = None
+        self._crops: deque[EvidenceMessage] = deque()
         self._on_the_way = 0
         self._overflowed = 0
+        self._crops_given_up = 0
+        self._crop_taken_in = 0  # acknowledgements until the broker has the crop on the way
         self._open = False  # connected, and what was on the way before is sent again
         self._finished = False
         self._away_said = False
@@ -118,6 +126,27 @@ class MqttPublisher:
         with self._changed:
             return self._overflowed
 
+    @property
+    def crops_waiting(self) -> int:
+        """How many crops have not left."""
+        with self._changed:
+            return len(self._crops) + (self._crop_taken_in > 0)
+
+    @property
+    def crops_given_up(self) -> int:
+        """How many crops were given up because too many waited, or the end came."""
+        with self._changed:
+            return self._crops_given_up
+
+    def publish_evidence(self, message: EvidenceMessage) -> None:
+        """Hand over a crop; it waits behind everything else."""
+        with self._changed:
+            if len(self._crops) >= MOST_CROPS_WAITING:
+                self._crops.popleft()
+                self._crops_given_up += 1
+            self._crops.append(message)
+            self._changed.notify_all()
+
     def publish(self, message: DetectionsMessage) -> None:
         """Hand over the message of one frame."""
         with self._changed:
@@ -154,6 +183,7 @@ class MqttPublisher:
                 lambda: not self._depth(), timeout=max(0.0, deadline_s - time.monotonic())
             )
             left = self._depth()
+            self._crops_given_up += len(self._crops)
             self._finished = True
             self._changed.notify_all()
         self._sender.join()
@@ -183,7 +213,7 @@ class MqttPublisher:
                 retain=isinstance(message, StatusMessage),
             )
 
-    def _next(self) -> DetectionsMessage | StatusMessage | None:
+    def _next(self) -> DetectionsMessage | StatusMessage | EvidenceMessage | None:
         """Wait until a message may leave; None: closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._finished or self._may_send())
@@ -191,11 +221,17 @@ class MqttPublisher:
                 return None
             self._on_the_way += 1
             status, self._waiting_status = self._waiting_status, None
-            return self._waiting.popleft() if status is None else status
+            if status is not None:
+                return status
+            if self._waiting:
+                return self._waiting.popleft()
+            self._crop_taken_in = self._on_the_way
+            return self._crops.pop()
 
     def _may_send(self) -> bool:
         something = bool(self._waiting) or self._waiting_status is not None
-        return self._open and something and self._on_the_way < _ON_THE_WAY
+        crop = bool(self._crops) and not self._crop_taken_in
+        return self._open and (something or crop) and self._on_the_way < _ON_THE_WAY
 
     def _on_connect(
         self, _client: object, _data: object, _flags: object, reason: ReasonCode, _more: object
@@ -233,6 +269,7 @@ class MqttPublisher:
             if self._finished:
                 return
             self._on_the_way -= 1
+            self._crop_taken_in -= self._crop_taken_in > 0
             self._open = True
             self._changed.notify_all()
 
@@ -246,10 +283,12 @@ class FilePublisher:
     """Writes detections as a recording for `tuanbien fusion replay`.
 
     `received_at` is `captured_at`: what a perfect link would have given. So the same footage
-    gives the same recording, whenever it was made. Status messages are left out.
+    gives the same recording, whenever it was made. Status messages and crops are left out.
     """
 
     queue_depth: Final = 0
+    crops_waiting: Final = 0
+    crops_given_up: Final = 0
     overflowed: Final = 0
 
     def __init__(self, path: Path) -> None:
@@ -308,5 +347,5 @@ class RecordedMessage(msgspec.Struct, frozen=True):
     payload: DetectionsMessage
 
 
-def _topic(message: DetectionsMessage | StatusMessage) -> str:
+def _topic(message: DetectionsMessage | StatusMessage | EvidenceMessage) -> str:
     return str(Topic(message.sector, message.device_id, message.kind))

@@ -14,6 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.messages import (
     DetectionsMessage,
+    EvidenceMessage,
     InvalidMessageError,
     RefusedError,
     Sensor,
@@ -385,3 +386,30 @@ def test_a_full_disk_ends_a_recording_with_one_sentence(noon: UtcTime) -> None:
 def test_the_helper_of_these_tests_would_notice_a_bad_message() -> None:
     with pytest.raises(InvalidMessageError):
         decode_as(b"{}", StatusMessage)
+
+
+def test_crops_leave_after_all_frames_that_wait_and_are_stamped(
+    nats_broker: str, noon: UtcTime
+) -> None:
+    crop = EvidenceMessage(
+        v=1,
+        message_id="e-0",
+        evidence_id="e-0",
+        device_id="cam-07",
+        sector="ha-giang",
+        captured_at=noon,
+        sha256="0" * 64,
+        jpeg=b"a picture",
+    )
+    with listening(nats_broker) as listener, publishing(nats_broker) as publisher:
+        with publisher._changed:  # all of it waits before any of it leaves
+            publisher._crops.append(crop)
+            publisher._crops.append(msgspec.structs.replace(crop, message_id="e-1"))
+            for number in range(30):
+                publisher._waiting.append(message(number, noon))
+            publisher._changed.notify_all()
+        listener.wait_for(lambda: {"e-0", "e-1"} <= listener.ids())
+        told = [json.loads(payload) for _, payload, _ in listener.heard]
+        names = [one["message_id"] for one in told]
+        assert names == [*(f"m-{number}" for number in range(30)), "e-1", "e-0"]
+        assert all("sent_at" in one for one in told)
