@@ -41,6 +41,7 @@ export class Workflow {
     for (const name of ["actor", "role"]) this.form.elements[name].value = remembered(name);
     this.form.addEventListener("submit", (event) => { event.preventDefault(); this.send(); });
     this.form.addEventListener("input", () => this.typed());
+    this.form.elements.actor.addEventListener("change", () => this.tellName());
     this.form.addEventListener("keydown", (event) => { if (event.key === "Escape") this.close(); });
     by("step-cancel").addEventListener("click", () => this.close());
     by("step-seen").addEventListener("click", () => this.haveSeen());
@@ -54,11 +55,16 @@ export class Workflow {
   show(file) {
     this.file = file;
     for (const field of this.form.querySelectorAll("[data-signs]")) field.hidden = file.logged_in;
-    if (!file.logged_in) this.on.named(this.form.elements.actor.value.trim() || null);
+    this.tellName();
     this.showButtons();
     for (const name of ["cause", "outcome"]) this.fillChoices(name);
     by("units").replaceChildren(...file.units.map((value) => element("option", { value })));
     if (this.verb !== null) this.showForm();
+  }
+
+  // Where there is no log-in the others are told what was written here.
+  tellName() {
+    if (!this.file.logged_in) this.on.named(this.form.elements.actor.value.trim() || null);
   }
 
   showButtons() {

@@ -26,7 +26,7 @@ async function ask(address) {
       say(null);
       return await answer.json();
     }
-    say(word(answer.status === 404 ? "shift.none" : "shift.away"));
+    say(word({ 401: "shift.expired", 404: "shift.none" }[answer.status] ?? "shift.away"));
   } catch (error) {
     console.info("the server does not answer:", error.message);
     say(word("shift.lost"));
