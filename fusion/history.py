@@ -115,24 +115,30 @@ class MinuteLines:
 
     def lines(self, track_id: str, *, minute: int) -> Iterator[TrackUpdate]:
         """Yield them in order."""
-        begin = start_of(minute)
         for _, record in sorted(self.records.items()):
-            ms, lat, lon, east, north, east_m, north_m, correlation, look, flags = _LINE.unpack(
-                record
-            )
-            label, devices = self.looks[look]
-            yield TrackUpdate(
-                track_id=track_id,
-                t=begin.after(ms / 1000.0),
-                lat=lat * _DEG,
-                lon=lon * _DEG,
-                cov_m2=(east_m**2, correlation * east_m * north_m, north_m**2),
-                velocity_mps=(east * _MPS, north * _MPS),
-                label=label,
-                state=_STATES[flags & ~_LOST],
-                devices=devices,
-                lost_near_line=bool(flags & _LOST),
-            )
+            yield self._line(record, track_id, minute)
+
+    def last(self, track_id: str, *, minute: int, until: UtcTime) -> TrackUpdate | None:
+        """Return the last one up to an instant; None: all are later."""
+        until_ms = until.seconds_since(start_of(minute)) * 1000.0
+        fit = [record for record in self.records.values() if _ms_of(record) <= until_ms]
+        return self._line(max(fit, key=_ms_of), track_id, minute) if fit else None
+
+    def _line(self, record: bytes, track_id: str, minute: int) -> TrackUpdate:
+        ms, lat, lon, east, north, east_m, north_m, correlation, look, flags = _LINE.unpack(record)
+        label, devices = self.looks[look]
+        return TrackUpdate(
+            track_id=track_id,
+            t=start_of(minute).after(ms / 1000.0),
+            lat=lat * _DEG,
+            lon=lon * _DEG,
+            cov_m2=(east_m**2, correlation * east_m * north_m, north_m**2),
+            velocity_mps=(east * _MPS, north * _MPS),
+            label=label,
+            state=_STATES[flags & ~_LOST],
+            devices=devices,
+            lost_near_line=bool(flags & _LOST),
+        )
 
     def _put(self, record: bytes) -> None:
         ms = _ms_of(record)

@@ -50,9 +50,10 @@ class Past:
         last: dict[str, TrackUpdate] = {}
         for minute in range(minute_of(at.after(-lost_kept_s)), minute_of(at) + 1):
             is_lately = start_of(minute + 1) > at.after(-kept_s)
-            for line in self._of_minute(minute, only_lost=not is_lately):
-                if line.t <= at and line.t >= at.after(-lost_kept_s):
-                    last[line.track_id] = line
+            for track_id, lines in self._of_minute(minute, only_lost=not is_lately):
+                line = lines.last(track_id, minute=minute, until=at)
+                if line is not None and line.t >= at.after(-lost_kept_s):
+                    last[track_id] = line
         return [
             last[name]
             for name in sorted(last)
@@ -65,11 +66,18 @@ class Past:
         Ask for few minutes: there may be 20,000 tracks in each.
         """
         for minute in range(minute_of(since), minute_of(until) + 1):
-            found = [line for line in self._of_minute(minute) if since < line.t <= until]
+            found = [
+                line
+                for track_id, lines in self._of_minute(minute)
+                for line in lines.lines(track_id, minute=minute)
+                if since < line.t <= until
+            ]
             yield from sorted(found, key=lambda line: (line.t, line.track_id))
 
-    def _of_minute(self, minute: int, *, only_lost: bool = False) -> Iterator[TrackUpdate]:
-        """Yield the lines of a minute, by track and time."""
+    def _of_minute(
+        self, minute: int, *, only_lost: bool = False
+    ) -> Iterator[tuple[str, MinuteLines]]:
+        """Yield the lines of a minute, by track."""
         query = sa.select(HISTORY_LINE.c.track_id, HISTORY_LINE.c.packed).where(
             HISTORY_LINE.c.sector == self._sector, HISTORY_LINE.c.minute == minute
         )
@@ -77,7 +85,7 @@ class Past:
             query = query.where(HISTORY_LINE.c.has_lost)
         query = query.order_by(HISTORY_LINE.c.track_id).limit(MOST_TRACKS)
         for row in self._connection.execute(query):
-            yield from MinuteLines(row.packed).lines(row.track_id, minute=minute)
+            yield row.track_id, MinuteLines(row.packed)
 
     def counts(self, since: UtcTime, until: UtcTime) -> dict[int, int]:
         """Return how many tracks there were, by minute since 1970; those with any only."""
@@ -107,9 +115,14 @@ class Past:
         ).one()
         if first is None:
             return None
-        begun = [line.t for line in self._of_minute(first) if line.track_id in track_ids]
-        ended = [line.t for line in self._of_minute(last) if line.track_id in track_ids]
-        return min(begun), max(ended)
+        seen = [
+            line.t
+            for edge in (first, last)
+            for track_id, lines in self._of_minute(edge)
+            if track_id in track_ids
+            for line in lines.lines(track_id, minute=edge)
+        ]
+        return min(seen), max(seen)
 
     # -- who was heard -----------------------------------------------------------------------
 
@@ -119,8 +132,8 @@ class Past:
             HISTORY_SPAN.c.sector == self._sector,
             HISTORY_SPAN.c.sender == FUSION,
             HISTORY_SPAN.c.since <= until,
-            HISTORY_SPAN.c.until >= since,
         )
+        # It starts seldom; asked for `until` too, SQLite would go through everybody's.
         runs = [
             (UtcTime.of(row.since), UtcTime.of(row.until))
             for row in self._connection.execute(query)
@@ -152,8 +165,18 @@ class Past:
         named = sa.select(names.c.sender, latest.label("since")).where(names.c.sender != FUSION)
         found = self._connection.execute(named.order_by(names.c.sender).limit(at_most))
         keys = [(row.sender, row.since) for row in found if row.since is not None]
-        key = sa.tuple_(HISTORY_SPAN.c.sender, HISTORY_SPAN.c.since)
-        return [span for some in _by(_NAMES, keys) for span in self._spans(key.in_(some))]
+        return [
+            span
+            for some in _by(_NAMES, keys)
+            for span in self._spans(
+                sa.or_(  # SQLite looks up no list of pairs
+                    *(
+                        sa.and_(HISTORY_SPAN.c.sender == sender, HISTORY_SPAN.c.since == since)
+                        for sender, since in some
+                    )
+                )
+            )
+        ]
 
     def heard(self, since: UtcTime, until: UtcTime, *, at_most: int) -> list[Span]:
         """Return the spans that began after `since` and up to `until`, in order."""
