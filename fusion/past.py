@@ -162,21 +162,21 @@ class Past:
             .correlate(names)
             .scalar_subquery()
         )
-        named = sa.select(names.c.sender, latest.label("since")).where(names.c.sender != FUSION)
-        found = self._connection.execute(named.order_by(names.c.sender).limit(at_most))
-        keys = [(row.sender, row.since) for row in found if row.since is not None]
-        return [
-            span
-            for some in _by(_NAMES, keys)
-            for span in self._spans(
-                sa.or_(  # SQLite looks up no list of pairs
-                    *(
-                        sa.and_(HISTORY_SPAN.c.sender == sender, HISTORY_SPAN.c.since == since)
-                        for sender, since in some
-                    )
-                )
+        query = (
+            self._columns()
+            .select_from(names)
+            .join(
+                HISTORY_SPAN,
+                sa.and_(
+                    HISTORY_SPAN.c.sector == self._sector,
+                    HISTORY_SPAN.c.sender == names.c.sender,
+                    HISTORY_SPAN.c.since == latest,
+                ),
             )
-        ]
+            .where(names.c.sender != FUSION)
+            .limit(at_most)
+        )
+        return sorted(map(_span, self._connection.execute(query)))
 
     def heard(self, since: UtcTime, until: UtcTime, *, at_most: int) -> list[Span]:
         """Return the spans that began after `since` and up to `until`, in order."""
@@ -198,20 +198,14 @@ class Past:
         return list(self._spans(*over))[:at_most]
 
     def _spans(self, *wanted: sa.ColumnElement[bool]) -> Iterator[Span]:
-        query = (
-            sa.select(
-                HISTORY_SPAN.c.sender,
-                HISTORY_SPAN.c.since,
-                HISTORY_SPAN.c.until,
-                HISTORY_SPAN.c.is_over,
-                HISTORY_SPAN.c.document,
-            )
-            .where(HISTORY_SPAN.c.sector == self._sector, *wanted)
-            .order_by(HISTORY_SPAN.c.sender, HISTORY_SPAN.c.since)
-        )
-        for row in self._connection.execute(query):
-            since, until = UtcTime.of(row.since), UtcTime.of(row.until)
-            yield Span(row.sender, since, until, row.is_over, row.document)
+        query = self._columns().where(HISTORY_SPAN.c.sector == self._sector, *wanted)
+        for row in self._connection.execute(
+            query.order_by(HISTORY_SPAN.c.sender, HISTORY_SPAN.c.since)
+        ):
+            yield _span(row)
+
+    def _columns(self) -> sa.Select[Any]:
+        return sa.select(*(HISTORY_SPAN.c[name] for name in Span._fields))
 
     def _senders(self, at_most: int) -> list[str]:
         """Return the names of all devices and units."""
@@ -322,6 +316,11 @@ class Past:
 
     def _documents(self, query: sa.Select[Any], wanted: type[Any]) -> list[Any]:
         return [decode_as(text, wanted) for text in self._connection.execute(query).scalars()]
+
+
+def _span(row: sa.Row[Any]) -> Span:
+    since, until = UtcTime.of(row.since), UtcTime.of(row.until)
+    return Span(row.sender, since, until, row.is_over, row.document)
 
 
 def _by(count: int, names: Sequence[_T]) -> Iterator[Sequence[_T]]:
