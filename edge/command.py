@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "edge": ("edge.cli", "camera and drone video to detections on the ground"),
     "fusion": ("fusion.cli", "detections of all devices to one picture and its alerts"),
     "maps": ("maps.cli", "the live map and the incident log"),
+    "users": ("maps.people.cli", "who may log in to the map, as what"),
     "watchlist": ("fusion.watchlist.cli", "what a plate may be, by a watchlist"),
     "broker": ("fusion.broker", "the embedded MQTT broker"),
     "demo": ("maps.demo.cli", "a fictional border sector, the whole chain on it"),

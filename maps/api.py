@@ -10,7 +10,7 @@ from edge.messages import encode, json_schemas
 from fusion.sector import Sector
 from fusion.situation.coordinates import written
 from maps.feed import Feed
-from maps.layers import collection
+from maps.layers import Feature, collection
 from maps.metrics import CONTENT_TYPE, exposition
 from maps.own_incidents import Seeing
 from maps.people.door import having, on_loopback, person_of, while_logged_in
@@ -192,7 +192,7 @@ def _geojson(feed: Feed, kind: str, limit: int | None = None) -> Response:
     return _layer(feed.picture.features(kind)[:limit])
 
 
-def _layer(features: list[dict[str, Any]]) -> Response:
+def _layer(features: list[Feature]) -> Response:
     layer = collection(features)
     return Response(encode(layer), media_type=GEOJSON, headers=_HEADERS)
 

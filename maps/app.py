@@ -30,6 +30,7 @@ from maps.incident_page import add_incident_page
 from maps.language import LANGUAGES
 from maps.live_map import render_live_map
 from maps.pages import answer, content_security_policy, render_docs
+from maps.people.api import add_people_page
 from maps.people.api import router as people_router
 from maps.people.door import Asking, having
 from maps.people.gate import Gate
@@ -93,6 +94,7 @@ def create_app(
     app.include_router(step_router)
     app.include_router(playback_router)
     app.include_router(people_router)
+    add_people_page(app, sector_name=sector.name)
     app.include_router(login_router)
     app.include_router(base_map_router)
     _add_pages(app, sector)

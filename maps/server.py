@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -58,7 +58,7 @@ class Listening(NamedTuple):
                     self.tls_cert, self.tls_key, password=_no_password
                 )
             except (OSError, ValueError) as error:  # SSLError is an OSError
-                why = error.strerror or str(error)
+                why = getattr(error, "strerror", None) or str(error)
                 msg = f"--tls-cert {self.tls_cert} --tls-key {self.tls_key}: {why}"
                 raise RefusedError(msg) from error
 
@@ -130,7 +130,9 @@ class BehindProxy:
         """Wrap an application."""
         self._app = app
         self._proxy = ipaddress.ip_address(proxy)
-        self._forwarded = ProxyHeadersMiddleware(app, trusted_hosts=[proxy])
+        # uvicorn and Starlette write the same ASGI types differently.
+        forwarded: Any = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=[proxy])
+        self._forwarded: ASGIApp = forwarded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what the proxy sends, as from whom it says; refuse what goes around it."""

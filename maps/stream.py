@@ -17,7 +17,7 @@ somebody is sent at once.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from itertools import takewhile
 from typing import Final, NamedTuple
 
@@ -114,7 +114,7 @@ class Stream:
         self._closed = True
         self._send()
 
-    async def view(self, after: str | None) -> AsyncIterator[bytes]:
+    async def view(self, after: str | None) -> AsyncGenerator[bytes, None]:
         """Yield the bytes for one connection until it goes away or the stream closes.
 
         Args:

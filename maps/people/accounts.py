@@ -25,6 +25,13 @@ ONE_TIME_S: Final = 7 * 86_400.0  # how long a password that was handed out is g
 _ACCOUNT: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")  # as CONTRACT.md has it
 _LONGEST_NAME: Final = 64
+_WITH_SESSIONS: Final = sa.select(
+    ACCOUNT,
+    sa.select(sa.func.count())
+    .where(LOGIN_SESSION.c.account == ACCOUNT.c.account)
+    .scalar_subquery()
+    .label("sessions"),
+)
 
 
 class Account(NamedTuple):
@@ -43,6 +50,22 @@ class Account(NamedTuple):
     created_at: UtcTime
     logged_in_at: UtcTime | None
     sessions: int = 0
+
+    def told(self) -> dict[str, object]:
+        """Return what may be shown of it."""
+        return {
+            "account": self.account,
+            "shown_name": self.shown_name,
+            "role": self.role.value,
+            "unit": self.unit,
+            "sectors": self.sectors.split(),
+            "locked": self.locked,
+            "must_change": self.must_change,
+            "elsewhere": None if self.subject is None else self.subject.split()[0],
+            "created_at": self.created_at.rfc3339(),
+            "logged_in_at": self.logged_in_at and self.logged_in_at.rfc3339(),
+            "sessions": self.sessions,
+        }
 
 
 class NewAccount(NamedTuple):
@@ -76,14 +99,9 @@ class Accounts:
 
     def all(self) -> list[Account]:
         """Return every account, by name."""
-        count = (
-            sa.select(sa.func.count())
-            .where(LOGIN_SESSION.c.account == ACCOUNT.c.account)
-            .scalar_subquery()
-        )
-        query = sa.select(ACCOUNT, count.label("sessions")).order_by(ACCOUNT.c.account)
         with self._book.reading() as connection:
-            return [_account(row) for row in connection.execute(query)]
+            rows = connection.execute(_WITH_SESSIONS.order_by(ACCOUNT.c.account))
+            return [_account(row) for row in rows]
 
     def find(self, account: str) -> Account | None:
         """Return an account; None: there is none of that name."""
@@ -210,7 +228,7 @@ class Accounts:
 
     def _first(self, which: sa.ColumnElement[bool]) -> Account | None:
         with self._book.reading() as connection:
-            row = connection.execute(sa.select(ACCOUNT).where(which)).one_or_none()
+            row = connection.execute(_WITH_SESSIONS.where(which)).one_or_none()
         return None if row is None else _account(row)
 
     def _given(self, password: str | None, account: str) -> str:
@@ -253,6 +271,8 @@ class Accounts:
                 forget_browsers(connection, account)
             ended = end_all(connection, account)
         shown = {name: value for name, value in new.items() if not name.startswith("password")}
+        if "password_hash" in new:
+            shown["handed_out"] = "a password"
         note("account changed", account=account, **shown, sessions_ended=ended, **_by(by))
         return ended
 

@@ -63,13 +63,15 @@ class Attempts:
                     _of_account(account): MOST_OF_ACCOUNT,
                     _of_address(address): MOST_OF_ADDRESS,
                 }
+            failures = LOGIN_FAILURE.c["count"].label("failures")
+            counted_now = sa.select(LOGIN_FAILURE.c.whose, LOGIN_FAILURE.c.began_at, failures)
             rows = connection.execute(
-                sa.select(LOGIN_FAILURE).where(LOGIN_FAILURE.c.whose.in_(most)).with_for_update()
+                counted_now.where(LOGIN_FAILURE.c.whose.in_(most)).with_for_update()
             ).all()
             waits_s = [
                 WINDOW_S - now.seconds_since(UtcTime.of(row.began_at))
                 for row in rows
-                if row.count >= most[row.whose]
+                if row.failures >= most[row.whose]
             ]
             if waits_s:
                 return Attempt(tuple(most), is_known, max(waits_s))
@@ -102,7 +104,7 @@ class Attempts:
     def stopped(self, *, now: UtcTime) -> frozenset[str]:
         """Return what stands for the accounts that strangers cannot try now (`stands_for`)."""
         many = sa.select(LOGIN_FAILURE.c.whose).where(
-            LOGIN_FAILURE.c.count >= MOST_OF_ACCOUNT,
+            LOGIN_FAILURE.c["count"] >= MOST_OF_ACCOUNT,
             LOGIN_FAILURE.c.began_at > now.after(-WINDOW_S),
         )
         with self._book.reading() as connection:

@@ -4,7 +4,8 @@ import asyncio
 import ipaddress
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Annotated, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, Final
 
 from fastapi import Depends, HTTPException, Request
 
@@ -45,7 +46,8 @@ def person_of(request: Request) -> Person:
 Asking = Annotated[Person, Depends(person_of)]
 
 
-class Having(NamedTuple):
+@dataclass(frozen=True)
+class Having:
     """A dependency that lets pass who has a right, and gives them to the route."""
 
     right: Right

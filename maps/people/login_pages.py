@@ -32,6 +32,7 @@ _HEADERS: Final = {
     "Referrer-Policy": "same-origin",  # with no-referrer a form is sent with the origin `null`
 }
 _STATUS: Final = {Why.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS}
+_SAID_BY_ADDRESS: Final = frozenset({Why.SECTOR.value, "ended", "oidc", "no_role"})
 
 router = APIRouter(include_in_schema=False)
 
@@ -44,8 +45,8 @@ async def login_page(
 ) -> Response:
     """The form to log in with."""
     _required(request)
-    said = {"why": why} if why in {Why.SECTOR.value, "ended", "oidc"} else {}
-    return login_form(request, following=local_path(following), **said)
+    said = why if why in _SAID_BY_ADDRESS else None
+    return login_form(request, following=local_path(following), why=said)
 
 
 @router.post(LOGIN)
