@@ -25,6 +25,7 @@ from maps.base_map.api import router as base_map_router
 from maps.base_map.online import OnlineTileHost
 from maps.base_map.served import BaseMap
 from maps.feed import Feed
+from maps.figures.api import add_figures
 from maps.incident_log import add_incident_list
 from maps.incident_page import add_incident_page
 from maps.language import LANGUAGES
@@ -91,6 +92,7 @@ def create_app(
     add_incident_list(app, sector)
     add_incident_page(app, sector)
     add_shift_page(app, sector)
+    add_figures(app, sector)
     app.include_router(step_router)
     app.include_router(playback_router)
     app.include_router(people_router)

@@ -28,6 +28,7 @@ from edge.messages import (
     UtcTime,
     encode,
 )
+from fusion.day_record import DayRecord
 from fusion.events import SuppressedAlert
 from fusion.handovers import Signature
 from fusion.incident_search import Cursor, IncidentPage, Search
@@ -114,6 +115,9 @@ class ReadStore(Protocol):
 
     def deed(self, message_id: str) -> Deed | None:
         """Return what became of a command."""
+
+    def day_record(self, sector: str) -> AbstractContextManager[DayRecord]:
+        """Give what the figures of a sector's days are made of."""
 
     def past(self, sector: str) -> AbstractContextManager[Past]:
         """Give what the store knows of a sector's past."""

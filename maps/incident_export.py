@@ -92,7 +92,7 @@ def csv_text(
     for count, row in enumerate(  # noqa: B007 - how many there were
         rows_of(_most(incidents), language=language, timezone=timezone), 1
     ):
-        writer.writerow([_cell_text(cell, language) for cell in row])
+        writer.writerow([cell_text(cell, language) for cell in row])
         yield _taken(buffer)
     if _is_cut(count, incidents):
         writer.writerow([_cut_text(language)])
@@ -141,7 +141,8 @@ def _cut_text(language: str) -> str:
     return words(language)["log.cut"].format(n=most)
 
 
-def _cell_text(cell: Cell, language: str) -> str:
+def cell_text(cell: Cell, language: str) -> str:
+    """Write a cell of a CSV file in a language's way; no spreadsheet takes it for a formula."""
     if cell is None:
         return ""
     if isinstance(cell, datetime):

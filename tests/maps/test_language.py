@@ -18,9 +18,13 @@ from edge.messages import (
 )
 from fusion.events import HeldBecause
 from fusion.rulebook import GroupsRule
+from fusion.sector import load_sector
 from fusion.sector_file import LINE_STATUS, TRAIL_KINDS, ZONE_KINDS
+from fusion.situation.blind_hours import BlindHours
 from fusion.situation.device_record import Cause
 from fusion.situation.tips import AGREES
+from maps.figures.reading import Figures, Watch
+from maps.figures.tables import of_figures, of_watch
 from maps.incident_export import COLUMNS
 from maps.language import LANGUAGES, chosen, words
 from maps.pages import PAGES
@@ -30,10 +34,15 @@ from maps.picture import Health
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "maps" / "static"
+SECTOR = Path(__file__).parent / "sector" / "sector.toml"
 INCIDENT_STATES = (
     *("new", "acknowledged", "assessing", "no_threat", "dispatched", "on_scene"),
     *("resolved", "closed", "handed_over", "reopened", "withdrawn"),
 )
+FIGURE_TABLES = [
+    *of_figures(Figures([], {}, {}, 0, 0, [], 0), load_sector(SECTOR)),
+    *of_watch(Watch(BlindHours(), {}, 0.0, [], (), 0, 0)),
+]
 COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
     "kind": [kind.value for kind in AlertKind],
     "severity": [severity.value for severity in Severity],
@@ -70,6 +79,16 @@ COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
     "case": [
         *(f"overdue_{step}" for step in ("acknowledge", "decide", "arrive")),
         *(f"refused_{result.value}" for result in Result if result is not Result.APPLIED),
+    ],
+    "figures": [
+        *("now", "times", "precision", "stopping", "console", "places", "watching", "rounds"),
+        *(f"table_{table.name}" for table in FIGURE_TABLES),
+        *(
+            f"col_{column.name}"
+            for table in FIGURE_TABLES
+            for column in table.columns
+            if not column.name.startswith("hour_")
+        ),
     ],
     "compass": ["n", "ne", "e", "se", "s", "sw", "w", "nw"],
     "state": ["connecting", "live", "partial", "blind", "lost", "broker", "fusion", "chain"],
