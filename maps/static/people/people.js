@@ -59,12 +59,12 @@ function rowOf(account) {
     className: account.locked ? "is-locked" : "",
     "data-account": account.account,
     children: [
-      element("td", { className: "is-account", text: account.account }),
-      element("td", { className: "is-name", text: account.shown_name }),
+      element("td", { className: "is-long", text: account.account }),
+      element("td", { className: "is-long", text: account.shown_name }),
       element("td", { text: word(`role.${account.role}`) }),
       element("td", { text: account.unit ?? "–" }),
-      element("td", { text: sectorsOf(account) }),
-      element("td", { text: statesOf(account) }),
+      element("td", { className: "is-long", text: sectorsOf(account) }),
+      element("td", { className: "is-long", text: statesOf(account) }),
       element("td", { text: lastOf(account) }),
       element("td", { className: "is-number", text: String(account.sessions) }),
       element("td", { children: [button] }),
@@ -93,11 +93,17 @@ function edit(account) {
   if (!at("editor").open) at("editor").showModal();
 }
 
+// That the session has ended, the frame says on every page.
+function problemOf({ status, body }) {
+  if (status === 401) return null;
+  return status === 0 ? word("people.away") : body.detail;
+}
+
 async function change(what, body) {
   const { account } = edited;
   const answer = await post(`/api/v1/people/${encodeURIComponent(account)}/${what}`, body);
   if (!answer.ok) {
-    show(at("editor-problem"), answer.status === 0 ? word("people.away") : answer.body.detail);
+    show(at("editor-problem"), problemOf(answer));
     return;
   }
   at("editor").close();
@@ -124,7 +130,7 @@ async function add(event) {
     unit: unit.value.trim() || null, sectors: sectors.value,
   });
   if (!answer.ok) {
-    show(at("problem"), answer.status === 0 ? word("people.away") : answer.body.detail);
+    show(at("problem"), problemOf(answer));
     return; // what was typed stays
   }
   form.reset();
