@@ -170,4 +170,4 @@ def _view(one: Detection, image: Image) -> float:
     """Return how much of somebody a detection shows: pixels of its longer side, times how sure."""
     height_px, width_px = image.shape[:2]
     x1, y1, x2, y2 = one.bbox
-    return max((x2 - x1) * width_px, (y2 - y1) * height_px, 1.0) * one.confidence
+    return one.confidence * max(float((x2 - x1) * width_px), float((y2 - y1) * height_px), 1.0)

@@ -424,6 +424,7 @@ class TrackUpdate(Wire, frozen=True, kw_only=True):
     """One line of a track: where it was at `t`.
 
     `lost_near_line`: nobody sees it any more, and it may have come over the border line since.
+    `evidence_ids` are fusion's own names of crops (`GET /api/v1/evidence/{evidence_id}`).
     """
 
     track_id: Id
@@ -436,6 +437,7 @@ class TrackUpdate(Wire, frozen=True, kw_only=True):
     state: TrackState
     devices: tuple[Name, ...]
     lost_near_line: bool = False
+    evidence_ids: tuple[Id, ...] = ()  # of crops that show it, new since its last line
 
 
 class Reason(Wire, frozen=True, kw_only=True):
@@ -634,6 +636,9 @@ class FusionStatus(Wire, frozen=True, kw_only=True):
     canary_at: UtcTime | None = None  # it was published
     canary_s: NotNegative | None = None  # from there to the store
     history_forgotten: Count | None = None  # rows of history that were old enough to go
+    evidence_kept: Count | None = None  # crops since it started
+    evidence_lost: Count | None = None  # whose picture was no longer there when it recovered
+    evidence_forgotten: Count | None = None  # that were old, and that no incident needs
 
 
 FROM_FIELD: Final[dict[str, type[FieldMessage]]] = {

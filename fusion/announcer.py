@@ -139,6 +139,9 @@ class Announcer:
         door: Door = QUIET,
         canary: Passed | None = None,
         history_forgotten: int = 0,
+        evidence_kept: int = 0,
+        evidence_lost: int = 0,
+        evidence_forgotten: int = 0,
     ) -> None:
         """Tell how fusion is; that it goes offline is waited for a little."""
         status = FusionStatus(
@@ -161,6 +164,9 @@ class Announcer:
             canary_at=None if canary is None else canary.at,
             canary_s=None if canary is None else round(canary.took_s, 3),
             history_forgotten=history_forgotten or None,
+            evidence_kept=evidence_kept or None,
+            evidence_lost=evidence_lost or None,
+            evidence_forgotten=evidence_forgotten or None,
         )
         if not online:
             self._link.publish_last(self._topic("status"), encode(status))

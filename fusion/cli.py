@@ -35,6 +35,7 @@ DEFAULT_STORE: Final = "sqlite:///tuanbien.db"
 DEFAULT_JOURNAL: Final = "journal"
 DEFAULT_KEEP_DAYS: Final = "90"
 DEFAULT_HISTORY_DAYS: Final = "30"
+DEFAULT_EVIDENCE_DAYS: Final = "30"
 WHAT_IF: Final = "what_if.jsonl"
 OWN_RULES: Final = "own_rules"  # beside it: the results by the sector's own rules
 FOR_EVER: Final = "forever"
@@ -86,6 +87,22 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DAYS",
         help="what the picture was, for playback, is kept so long; 0: not at all "
         f"(TUANBIEN_KEEP_HISTORY_DAYS; default: {DEFAULT_HISTORY_DAYS})",
+    )
+    serve.add_argument(
+        "--evidence",
+        type=Path,
+        default=os.environ.get("TUANBIEN_EVIDENCE"),
+        metavar="DIR",
+        help="crops are kept here (TUANBIEN_EVIDENCE; default: `evidence` beside the journal)",
+    )
+    serve.add_argument(
+        "--keep-evidence-days",
+        type=_history_s,
+        default=os.environ.get("TUANBIEN_KEEP_EVIDENCE_DAYS", DEFAULT_EVIDENCE_DAYS),
+        dest="evidence_keep_s",
+        metavar="DAYS",
+        help="crops that no incident needs are kept so long "
+        f"(TUANBIEN_KEEP_EVIDENCE_DAYS; default: {DEFAULT_EVIDENCE_DAYS})",
     )
     serve.add_argument(
         "--snapshot-every-s",
@@ -238,6 +255,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         snapshot_every_s=arguments.snapshot_every_s,
         journal_keep_s=arguments.journal_keep_s,
         history_keep_s=arguments.history_keep_s,
+        evidence_dir=arguments.evidence,
+        evidence_keep_s=arguments.evidence_keep_s,
     )
     return 0
 

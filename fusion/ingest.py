@@ -4,11 +4,12 @@ import threading
 from pathlib import Path
 
 from edge.messages import FUSION, FusionStatus, RefusedError, Topic, encode
+from fusion.evidence import EvidenceFolder
 from fusion.journal import Journal, Recorded, recording_line
 from fusion.link import Link, field_topics, is_ours
 from fusion.reception import BATCH, Clock
 from fusion.sector import Sector
-from fusion.service import HISTORY_KEEP_S, TICK_S, Service
+from fusion.service import EVIDENCE_KEEP_S, HISTORY_KEEP_S, TICK_S, Service
 from fusion.snapshot_folder import SnapshotFolder
 from fusion.snapshotter import EVERY_S, Snapshotter
 from fusion.store import Store
@@ -25,11 +26,14 @@ def serve(  # noqa: PLR0913 - what a service is wired to
     snapshot_every_s: float = EVERY_S,
     journal_keep_s: float | None = None,
     history_keep_s: float = HISTORY_KEEP_S,
+    evidence_dir: Path | None = None,
+    evidence_keep_s: float = EVIDENCE_KEEP_S,
 ) -> None:
     """Run the service of one sector until `stop`.
 
     A broker that is away is waited for; so is, once running, a store or disk that refuses. Of the
-    journal, what is older than `journal_keep_s` is removed; None: nothing is.
+    journal, what is older than `journal_keep_s` is removed; None: nothing is. Crops go to
+    `evidence_dir`, by default `evidence` beside the journal.
 
     Raises:
         RefusedError: The broker's address is none, the store cannot be opened, or the journal
@@ -59,6 +63,10 @@ def serve(  # noqa: PLR0913 - what a service is wired to
                 ),
                 journal_keep_s=journal_keep_s,
                 history_keep_s=history_keep_s,
+                evidence=EvidenceFolder(
+                    evidence_dir or journal_dir.with_name("evidence"), sector.id
+                ),
+                evidence_keep_s=evidence_keep_s,
             ).run()
         finally:
             store.close()

@@ -15,8 +15,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from edge.messages import AnyFieldMessage, InvalidMessageError, UtcTime, decode
+from edge.messages import (
+    AnyFieldMessage,
+    EvidenceMessage,
+    InvalidMessageError,
+    RefusedError,
+    UtcTime,
+    decode,
+    encode,
+)
 from fusion.announcer import Receipts
+from fusion.evidence import EvidenceFolder
 from fusion.journal import Journal, Position, Recorded
 from fusion.link import Delivery, Link, is_ours
 from fusion.patience import StoppedError, insist
@@ -26,6 +35,7 @@ Clock = Callable[[], UtcTime]
 
 BATCH: Final = 256  # messages that share one flush to the disk
 _WAITING_BYTES: Final = 16 * 1024 * 1024  # of payloads; beyond, the broker keeps what comes
+_CROPS: Final = f"/{EvidenceMessage.kind}"
 _LOOK_S: Final = 0.25
 # From one batch to the next: a flush for every message costs more than the message, and whatever
 # this thread does makes the engine's wait for a moment.
@@ -58,12 +68,24 @@ class Batch(NamedTuple):
 class Reception:
     """Takes messages in, and holds them until the engine asks."""
 
-    def __init__(self, *, link: Link, journal: Journal, receipts: Receipts, clock: Clock) -> None:
-        """Wire the parts; nothing is received before `start`."""
+    def __init__(
+        self,
+        *,
+        link: Link,
+        journal: Journal,
+        receipts: Receipts,
+        clock: Clock,
+        evidence: EvidenceFolder | None = None,
+    ) -> None:
+        """Wire the parts; nothing is received before `start`.
+
+        Without a folder for `evidence` crops stay in the journal.
+        """
         self._link = link
         self._journal = journal
         self._receipts = receipts
         self._clock = clock
+        self._evidence = evidence
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reception")
         self._changed = threading.Condition()
@@ -119,8 +141,8 @@ class Reception:
                 continue
             recorded = Recorded(received_at, delivery.topic, delivery.payload)
             try:
-                batch.accepted.append(Accepted(recorded, decoded(recorded)))
-            except InvalidMessageError as error:
+                batch.accepted.append(self._accepted(recorded))
+            except RefusedError as error:
                 batch.rejections.append(Rejection(*recorded, reason=str(error)))
                 batch.refused.append(delivery)
         if batch.accepted:
@@ -132,16 +154,32 @@ class Reception:
         self._receipts.add(one.message for one in batch.accepted)
         return batch
 
+    def _accepted(self, recorded: Recorded) -> Accepted:
+        """Read one message; of a crop the picture goes to its folder, and the rest goes on.
+
+        Raises:
+            RefusedError: It breaks the contract, or the disk does not take the picture.
+        """
+        message = decoded(recorded)
+        if self._evidence is None or not isinstance(message, EvidenceMessage):
+            return Accepted(recorded, message)
+        rest = self._evidence.take(message)
+        return Accepted(recorded._replace(payload=encode(rest)), rest)
+
     def _run(self) -> None:
         try:
             while not self._closing.is_set():
                 deliveries = self._link.receive(at_most=BATCH, within_s=_LOOK_S)
                 began_s = time.monotonic()
+                crops = [one for one in deliveries if one.topic.endswith(_CROPS)]
+                rest = [one for one in deliveries if not one.topic.endswith(_CROPS)]
+                for some in (rest, crops):  # no alert waits for pictures to be written
+                    if some:
+                        with self._changed:
+                            self._under_way = True
+                            now = self._clock()
+                        self._hand_over(self.take(some, now))
                 if deliveries:
-                    with self._changed:
-                        self._under_way = True
-                        now = self._clock()
-                    self._hand_over(self.take(deliveries, now))
                     gather_s = _GATHER_BEHIND_S if self._is_behind else _GATHER_S
                     self._closing.wait(max(0.0, began_s + gather_s - time.monotonic()))
                 self._receipts.send_due()

@@ -18,7 +18,16 @@ from typing import Final, TypeVar
 
 from msgspec import UNSET
 
-from edge.messages import Incident, InvalidMessageError, PositionMessage, Topic, UtcTime, encode
+from edge.messages import (
+    AnyFieldMessage,
+    EvidenceMessage,
+    Incident,
+    InvalidMessageError,
+    PositionMessage,
+    Topic,
+    UtcTime,
+    encode,
+)
 from fusion.announcer import Announcer, Door, Receipts
 from fusion.canary import Canary, ended, is_of_chain
 from fusion.engine import Engine
@@ -32,6 +41,8 @@ from fusion.events import (
     TracksRevised,
     TracksUpdated,
 )
+from fusion.evidence import EvidenceFolder
+from fusion.evidence_room import EvidenceRoom
 from fusion.history import Attendance, Span
 from fusion.intake import Refusals, sender_of, sender_on
 from fusion.journal import Journal, Position
@@ -54,6 +65,7 @@ _EVENTS: Final = 4096  # that wait for the store at most
 _SAVE_S: Final = 1.0  # where nothing but track lines is new: only the last of each is kept
 _FAREWELL_S: Final = 1.0  # a clean stop gives what waits for the engine so long
 HISTORY_KEEP_S: Final = 30 * 86_400.0
+EVIDENCE_KEEP_S: Final = 30 * 86_400.0
 _FORGOTTEN_AT_ONCE: Final = 500  # rows: some ms
 _FORGET_S: Final = 60.0
 _FORGET_MORE_S: Final = 2.0  # while there is more that is too old
@@ -76,12 +88,15 @@ class Service:
         snapshots: Snapshotter | None = None,
         journal_keep_s: float | None = None,
         history_keep_s: float = HISTORY_KEEP_S,
+        evidence: EvidenceFolder | None = None,
+        evidence_keep_s: float = EVIDENCE_KEEP_S,
     ) -> None:
         """Wire the parts; they stay the caller's to close.
 
         Without `snapshots` recovery has the journal alone. With `journal_keep_s`, segments of the
         journal that are older, and that no recovery would read, are removed. History is kept for
-        `history_keep_s`; 0: none is, and what there is goes.
+        `history_keep_s`; 0: none is, and what there is goes. Crops go to the folder `evidence`,
+        those that no incident needs for `evidence_keep_s`.
         """
         self._sector = sector
         self._link = link
@@ -96,7 +111,16 @@ class Service:
         self._announcer = Announcer(sector.id, link)
         self._canary = Canary(sector, link, clock)
         self._reception = Reception(
-            link=link, journal=journal, receipts=Receipts(sector.id, link), clock=clock
+            link=link,
+            journal=journal,
+            receipts=Receipts(sector.id, link),
+            clock=clock,
+            evidence=evidence,
+        )
+        self._room = (
+            None
+            if evidence is None
+            else EvidenceRoom(sector.id, store, evidence, keep_s=evidence_keep_s)
         )
         self._taken: Position | None = None  # of the journal, the engine has what is before it
         # What the store does not have yet.
@@ -157,6 +181,8 @@ class Service:
                 self._tend_canary(now_s)
                 self._attend()
                 self._forget_history(now_s)
+                if self._room is not None:
+                    self._room.tidy(now_s, self._clock())
             if self._is_unsaved and (self._is_urgent or now_s >= self._saved_s + _SAVE_S):
                 self._save()
             self._note_taken()
@@ -179,6 +205,10 @@ class Service:
             self._take(batch)
         self._attend(last=True)
         self._save()
+
+    def _note_crop(self, message: AnyFieldMessage) -> None:
+        if self._room is not None and isinstance(message, EvidenceMessage):
+            self._room.note(message)
 
     def _tick(self) -> None:
         """Let the clock pass, unless what waits tells the engine the time."""
@@ -256,6 +286,7 @@ class Service:
         for item in batch.accepted:
             self._attendance.hear(item.message, at=item.recorded.received_at)
             events += self._step(item, self._rejections)
+            self._note_crop(item.message)
         self._note(events)
         for one in batch.rejections:
             self._malformed.count(sender_on(one.topic), "malformed")
@@ -318,8 +349,11 @@ class Service:
                 position=None if self._taken == self._saved else self._taken,
                 rejections=rejections,
                 heard=heard if self._history_keep_s > 0.0 else None,
+                crops=() if self._room is None else self._room.noted,
             )
         )
+        if self._room is not None:
+            self._room.saved()
         self._saved, self._saved_s = self._taken, time.monotonic()
         self._canary.stored(self._saved_s)
         for rejection in rejections:
@@ -342,6 +376,9 @@ class Service:
             door=Door.of(self._engine.intake, self._malformed),
             canary=self._canary.last,
             history_forgotten=self._forgotten,
+            evidence_kept=0 if self._room is None else self._room.kept,
+            evidence_lost=0 if self._room is None else self._room.lost,
+            evidence_forgotten=0 if self._room is None else self._room.forgotten,
         )
 
     def _insist(self, action: Callable[[], _T]) -> _T:
@@ -386,6 +423,7 @@ class Service:
             self._attendance.hear(item.message, at=recorded.received_at)
             self._heard += self._attendance.due(recorded.received_at)
             self._events += self._step(item, self._rejections)
+            self._note_crop(item.message)
             unsaved += 1
             if unsaved % BATCH == 0:
                 self._taken = position

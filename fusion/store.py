@@ -42,6 +42,16 @@ from fusion.events import (
     TracksRevised,
     TracksUpdated,
 )
+from fusion.evidence_index import (
+    Crop,
+    Forgotten,
+    crop_named,
+    crops_of,
+    forget_crops,
+    incidents_of,
+    keep_crops,
+    keep_links,
+)
 from fusion.handovers import Act, Signature
 from fusion.history import Span
 from fusion.incident_index import keep
@@ -135,7 +145,7 @@ class Store:
 
     # -- writing: fusion ---------------------------------------------------------------------
 
-    def save(
+    def save(  # noqa: PLR0913 - what one transaction holds
         self,
         events: Sequence[Event],
         *,
@@ -143,6 +153,7 @@ class Store:
         position: Position | None = None,
         rejections: Sequence[Rejection] = (),
         heard: Sequence[Span] | None = None,
+        crops: Sequence[Crop] = (),
     ) -> list[Alert]:
         """Keep what happened, in one transaction; return the alerts that are new.
 
@@ -156,13 +167,14 @@ class Store:
         with self._transaction() as connection:
             write = Writer(connection, sector)
             new = write.alerts([event.alert for event in events if isinstance(event, AlertIssued)])
-            write.incidents(
-                [event.incident for event in events if isinstance(event, IncidentChanged)]
-            )
+            changed = [event.incident for event in events if isinstance(event, IncidentChanged)]
+            write.incidents(changed)
             write.deeds([one.reply.deed for one in events if isinstance(one, CommandAnswered)])
             keep(connection, _touched(events))
             lines = [one for one in events if isinstance(one, TracksRevised | TracksUpdated)]
             write.tracks(lines)
+            keep_crops(connection, sector, crops)
+            keep_links(connection, sector, lines, changed)
             if heard is not None:
                 keep_lines(connection, sector, lines)
                 keep_spans(connection, sector, heard)
@@ -197,6 +209,15 @@ class Store:
         """
         with self._transaction() as connection:
             return forget(connection, sector, before=before, at_most=at_most)
+
+    def forget_crops(self, sector: str, *, before: UtcTime, at_most: int) -> Forgotten:
+        """Look at so many crops from before an instant; delete those that no incident needs.
+
+        Raises:
+            StoreUnavailableError: Nothing was deleted.
+        """
+        with self._transaction() as connection:
+            return forget_crops(connection, sector, before=before, at_most=at_most)
 
     # -- writing: maps -----------------------------------------------------------------------
 
@@ -360,6 +381,21 @@ class Store:
         """Return the last line of each of these tracks that there are."""
         query = sa.select(TRACK.c.document).where(TRACK.c.track_id.in_(track_ids))
         return self._documents(query.order_by(TRACK.c.track_id), TrackUpdate)
+
+    def crops_of(self, track_ids: Sequence[str], *, sector: str) -> list[Crop]:
+        """Return the crops that show some tracks, in order of their time."""
+        with self._transaction() as connection:
+            return crops_of(connection, sector, track_ids)
+
+    def crop(self, evidence_id: str, *, sector: str) -> Crop | None:
+        """Return a crop; None: there is none."""
+        with self._transaction() as connection:
+            return crop_named(connection, sector, evidence_id)
+
+    def incidents_shown_by(self, evidence_id: str, *, sector: str) -> list[Incident]:
+        """Return the incidents that a crop's tracks were ever said to be of."""
+        with self._transaction() as connection:
+            return incidents_of(connection, sector, evidence_id)
 
     def held_back(
         self, since: UtcTime, until: UtcTime, *, sector: str, limit: int

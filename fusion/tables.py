@@ -193,6 +193,49 @@ class HistorySpanRow(SQLModel, table=True):
     document: str = Field(sa_type=Text)
 
 
+class EvidenceRow(SQLModel, table=True):
+    """A crop of what a device detected; the picture is a file (`fusion.evidence`)."""
+
+    __tablename__: ClassVar[str] = "evidence"
+    __table_args__ = (
+        Index("ix_evidence_sector_due_at", "sector", "due_at"),
+        Index("ix_evidence_sector_sha256", "sector", "sha256"),
+    )
+
+    sector: str = Field(primary_key=True)
+    evidence_id: str = Field(primary_key=True)
+    device_id: str
+    captured_at: datetime = Field(sa_type=UtcInstant)
+    sha256: str
+    size_bytes: int
+    due_at: datetime = Field(sa_type=UtcInstant)  # counted from then, it is old enough to go
+
+
+class TrackEvidenceRow(SQLModel, table=True):
+    """A track's line of an instant named a crop; the crop itself may not have come."""
+
+    __tablename__: ClassVar[str] = "track_evidence"
+    __table_args__ = (
+        Index("ix_track_evidence_sector_evidence_id", "sector", "evidence_id"),
+        Index("ix_track_evidence_sector_at", "sector", "at"),
+    )
+
+    sector: str = Field(primary_key=True)
+    track_id: str = Field(primary_key=True)
+    evidence_id: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcInstant)
+
+
+class IncidentTrackRow(SQLModel, table=True):
+    """An incident was said to be about a track, once at least."""
+
+    __tablename__: ClassVar[str] = "incident_track"
+
+    sector: str = Field(primary_key=True)
+    track_id: str = Field(primary_key=True)
+    incident_id: str = Field(primary_key=True)
+
+
 class HandoverRow(SQLModel, table=True):
     """A signature under the hand-over of a shift: who gave it, who took it. It never changes."""
 
@@ -277,6 +320,9 @@ REJECTED_COUNT: Final = SQLModel.metadata.tables["rejected_count"]
 DEED: Final = SQLModel.metadata.tables["deed"]
 HANDOVER: Final = SQLModel.metadata.tables["handover"]
 META: Final = SQLModel.metadata.tables["meta"]
+EVIDENCE: Final = SQLModel.metadata.tables["evidence"]
+TRACK_EVIDENCE: Final = SQLModel.metadata.tables["track_evidence"]
+INCIDENT_TRACK: Final = SQLModel.metadata.tables["incident_track"]
 HISTORY_LINE: Final = SQLModel.metadata.tables["history_line"]
 HISTORY_SPAN: Final = SQLModel.metadata.tables["history_span"]
 ACCOUNT: Final = SQLModel.metadata.tables["account"]

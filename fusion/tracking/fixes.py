@@ -71,6 +71,7 @@ class Fix(NamedTuple):
     ordinal: int  # in the message
     ray: Ray | None  # from the device; None where no bias is declared
     plate: tuple[str, float] | None = None  # of a vehicle, as compared, and its confidence
+    evidence_id: str | None = None  # of the crop that shows it
 
     @property
     def sighted(self) -> Sighted | None:

@@ -44,6 +44,8 @@ def line(  # noqa: PLR0913 - all that a line says
         state=state,
         devices=track.devices,
         lost_near_line=lost_near_line,
+        # What waits to be confirmed may wait too long, and its first lines be lost.
+        evidence_ids=track.evidence[-track.untold :] if track.untold and track.confirmed else (),
     )
 
 

@@ -7,6 +7,7 @@ from fusion.local_frame import CovM2, LocalFrame, turned
 from fusion.tracking.fixes import NO_BIAS, Fix, Look, kind_of
 from fusion.tracking.plates import normalised
 from fusion.tracking.registration import ray_of
+from fusion.tracking.track import crop_id
 
 _BIAS_SHARES: Final[tuple[float, ...]] = (0.95, 0.5)  # the rest stays random
 _FLOOR_M2: Final = 0.2**2  # nobody stands still to the decimetre: feet, gait, box edges
@@ -66,6 +67,11 @@ def look_of(
                 ordinal=ordinal,
                 ray=ray,
                 plate=normalised(seen.plate) if kind == "vehicle" else None,
+                evidence_id=(
+                    None
+                    if seen.evidence_id is None
+                    else crop_id(message.device_id, seen.evidence_id)
+                ),
             )
         )
     return Look(

@@ -29,7 +29,7 @@ from fusion.local_frame import CovM2
 from fusion.tracking.fixes import kind_of
 from fusion.tracking.lineage import joined
 from fusion.tracking.motion import plus
-from fusion.tracking.track import Track, tallied
+from fusion.tracking.track import CROPS, Track, tallied
 from fusion.trodden import REACH_M
 
 _MEMORY_S: Final = 20.0
@@ -83,6 +83,7 @@ def under_name(track: Track, old: Track) -> Track:
         earlier=joined(old.lineage, track.earlier),
         line_s=max(old.line_s, track.line_s),
         log_odds=max(old.log_odds, track.log_odds),
+        evidence=(*old.evidence, *track.evidence)[-CROPS:],
         # Nothing of the line is passed on but how often it was crossed, which names what follows;
         # and nothing of the stages but how often each of them was told.
         watch=replace(track.watch, count=old.watch.count),

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
@@ -18,6 +18,7 @@ from fusion.tracking.plates import Plates
 from fusion.tracking.ways import Ahead
 
 RECENT_S: Final = 10.0  # a device that saw the track so lately still counts among its devices
+CROPS: Final = 8  # of one track that are remembered
 _MAX_VOTE: Final = 20.0  # old evidence of the class fades against new
 
 
@@ -84,6 +85,8 @@ class Track(Struct, frozen=True):
     looks: int = 1  # with a detection of it
     back_s: float = -math.inf  # seen anew since then, under a name from before
     doubt: float | None = None  # log-odds that it is who came back into view; None: it is
+    evidence: tuple[str, ...] = ()  # the last crops that show it
+    untold: int = 0  # of them: no line has named so many of the last
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -129,10 +132,21 @@ def track_id(look: Look, fix: Fix) -> str:
     return derived_id("trk", look.device, look.message_id, str(fix.ordinal))
 
 
+def crop_id(device: str, evidence_id: str) -> str:
+    """Derive the name of a crop from its device's: no device can take another's."""
+    return derived_id("evi", device, evidence_id)
+
+
 def derived_id(prefix: str, *parts: str) -> str:
     """Derive an id from what gave rise to it: the same in every re-run."""
     seed = "\x1f".join(parts).encode()
     return f"{prefix}-{hashlib.blake2b(seed, digest_size=8).hexdigest()}"
+
+
+def evidence_with(track: Track, crops: tuple[str, ...]) -> dict[str, Any]:
+    """Return what changes of a track that more crops show, which its next line is to name."""
+    evidence = (*track.evidence, *crops)[-CROPS:]
+    return {"evidence": evidence, "untold": min(track.untold + len(crops), len(evidence))}
 
 
 def sightings_with(

@@ -34,6 +34,7 @@ from fusion.tracking.track import (
     Track,
     bias_floor,
     earlier_with,
+    evidence_with,
     sightings_of_both,
     sightings_with,
     tallied,
@@ -203,11 +204,11 @@ class Tracker:
         if idle_s >= whole_s * self._existence.share(track.log_odds):
             yield self._line(track, at_s, TrackState.ENDED, is_lost=True)
             self._forget(track.id)
-            self.gone[track.id] = replace(track, line_s=at_s, ahead=None)
+            self.gone[track.id] = replace(track, line_s=at_s, ahead=None, untold=0)
             return
         if idle_s >= self._rule.coasting_after_s and _due(track, at_s):
             yield self._line(track, at_s, TrackState.COASTING, is_lost=True)
-            track = replace(track, line_s=at_s)
+            track = replace(track, line_s=at_s, untold=0)
         self.tracks[track.id] = track
 
     def _gone_on(self, track: Track, at_s: float) -> Track:
@@ -286,6 +287,8 @@ class Tracker:
             confirmed=False,
             line_s=-math.inf,
             simulated=look.simulated,
+            evidence=() if fix.evidence_id is None else (fix.evidence_id,),
+            untold=int(fix.evidence_id is not None),
         )
         self._trodden.mark(fix.x_m, fix.y_m, look.at_s)
         return self._written(track, lines)
@@ -317,6 +320,8 @@ class Tracker:
             looks=old.looks + 1,
             doubt=self._doubt(old, fix, look.at_s),
         )
+        if fix.evidence_id is not None:
+            track = replace(track, **evidence_with(track, (fix.evidence_id,)))
         if track.doubt is None:
             self._doubted.discard(track.id)
         else:
@@ -397,7 +402,8 @@ class Tracker:
             else:
                 waiting = self.waiting.get(track.id, ())[1 - _WAITING_LINES :]
                 self.waiting[track.id] = (*waiting, written)
-            track = replace(track, line_s=track.seen_s)
+            untold = 0 if track.confirmed else track.untold
+            track = replace(track, line_s=track.seen_s, untold=untold)
         self.tracks[track.id] = track
         self._put(track, track.seen_s)
         return track
@@ -447,6 +453,9 @@ class Tracker:
             log_odds=max(kept.log_odds, lost.log_odds),
             doubt=None if lost.doubt is None else kept.doubt,
         )
+        if lost.evidence:  # named under the other name, if at all
+            kept = self.tracks[kept_id]
+            self.tracks[kept_id] = replace(kept, **evidence_with(kept, lost.evidence))
         if self.tracks[kept_id].doubt is None:
             self._doubted.discard(kept_id)
         self._put(self.tracks[kept_id], at_s)
