@@ -3,8 +3,9 @@
 Whatever is asked has a bound on what it reads.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -14,9 +15,8 @@ from fusion.steps import ENDED, State
 from fusion.tables import ALERT, DEED, INCIDENT
 from fusion.waits import Waits, waits_of
 
-MOST_INCIDENTS: Final = 50_000  # of one day; beyond, the last are left out and counted
+MOST_INCIDENTS: Final = 50_000  # at once; beyond, the last are left out
 MOST_ALERTS: Final = 100_000
-_NEAR_S: Final = 3600.0  # work that goes on in another incident: one opened about then
 _OPEN: Final = tuple(state.value for state in State if state not in ENDED)
 
 
@@ -70,11 +70,11 @@ class DayRecord:
         )
         return self._documents(query, Incident)
 
-    def waits(self, since: UtcTime, until: UtcTime) -> dict[str, Waits]:
-        """Return how long people took for the incidents opened in a time, by incident."""
-        begin, end = since.after(-_NEAR_S), until.after(_NEAR_S)
-        opened = self._opened(begin, end)
-        onward = sa.select(INCIDENT.c.document).where(*opened).limit(MOST_INCIDENTS)
+    def waits(
+        self, incidents: Sequence[Incident], since: UtcTime, until: UtcTime
+    ) -> dict[str, Waits]:
+        """Return how long people took for incidents, by incident: those opened in this time."""
+        opened = self._opened(since, until)
         issued = (
             sa.select(ALERT.c.alert_id, ALERT.c.issued_at)
             .join(INCIDENT, INCIDENT.c.incident_id == ALERT.c.incident_id)
@@ -90,7 +90,7 @@ class DayRecord:
         told = {
             row.alert_id: UtcTime.of(row.issued_at) for row in self._connection.execute(issued)
         }
-        return waits_of(self._documents(onward, Incident), told, self._documents(done, Deed))
+        return waits_of(incidents, told, self._documents(done, Deed))
 
     def sounds(self, since: UtcTime, until: UtcTime) -> list[Sound]:
         """Return the alerts issued at `since` or later and before `until`, in order."""
@@ -132,12 +132,3 @@ def _sound(issued_at: datetime, document: str) -> Sound:
 
 
 _SOUND: Final = msgspec.json.Decoder(_Sound)
-Unread = Literal["incidents", "alerts"]
-
-
-def left_out(stamp: Stamp) -> dict[Unread, int]:
-    """Return how many of a day are more than are read."""
-    return {
-        "incidents": max(0, stamp.incidents - MOST_INCIDENTS),
-        "alerts": max(0, stamp.alerts - MOST_ALERTS),
-    }

@@ -23,7 +23,7 @@ from fusion.past import Past
 from fusion.patrols.rounds import Steps, on_trails
 from fusion.sector import Sector
 from fusion.situation.blind_hours import BlindHours
-from fusion.situation.coverage import Coverage, blind_stretches
+from fusion.situation.coverage import blind_stretches
 from fusion.situation.patrols import UnitFix
 
 STEP_S: Final = 600.0
@@ -91,7 +91,9 @@ def _looked(
     of_device: dict[str, list[tuple[Span, StatusMessage]]] = defaultdict(list)
     for span, status in sorted(statuses, key=lambda one: one[0].since):
         of_device[span.sender].append((span, status))
-    known: dict[tuple[tuple[str, Polygon], ...], tuple[Coverage, ...]] = {}
+    looks: dict[str, Polygon] = {}
+    blind: frozenset[str] = frozenset()
+    alike_s, covers = 0.0, blind_stretches(sector, looks)
     for begin, end in _steps(since, until):
         lasted_s = end.seconds_since(begin) - _overlap_s(gaps, begin, end)
         if lasted_s <= 0.0:
@@ -99,12 +101,14 @@ def _looked(
         at = begin.after(end.seconds_since(begin) / 2.0)
         here = {name for name, its in of_device.items() if its[0][0].since <= at}
         seeing = {name: view for name in sorted(here) if (view := _view(of_device[name], at))}
-        key = tuple(seeing.items())
-        if key not in known:
-            known = {key: blind_stretches(sector, seeing)}  # the last look is like the next one
-        hours.add(lasted_s, known[key], here.difference(seeing))
+        if seeing != looks or here.difference(seeing) != blind:
+            hours.add(alike_s, covers, blind)
+            covers = covers if seeing == looks else blind_stretches(sector, seeing)
+            looks, blind, alike_s = seeing, frozenset(here.difference(seeing)), 0.0
+        alike_s += lasted_s
         for name in seeing:
             seen_h[name] += lasted_s / 3600.0
+    hours.add(alike_s, covers, blind)
     return hours, dict(seen_h)
 
 

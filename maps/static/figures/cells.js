@@ -1,22 +1,19 @@
 // What a cell of the figures' tables says, by what its column holds.
 
-import { LANGUAGE, distanceText, number, shortNumber, word, wordOr } from "../page/wording.js";
+import { dayText, distanceText, number, setTimeZone, word, wordOr } from "../page/wording.js";
 
-const LOCALE = LANGUAGE === "vi" ? "vi-VN" : "en-GB";
 const NUMBERS = new Set(["count", "share", "rate", "seconds", "hours", "km", "metres"]);
-const share = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 0 });
-let instant = null;
+let clock = null;
 
 export function setZone(timeZone) {
-  instant = new Intl.DateTimeFormat(LOCALE, {
-    timeZone, day: "2-digit", month: "2-digit", year: "numeric",
-    hour: "2-digit", minute: "2-digit", hourCycle: "h23",
-  });
+  setTimeZone(timeZone);
+  clock = new Intl.DateTimeFormat("en-GB", { timeZone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }
 
 export const isNumber = (holds) => NUMBERS.has(holds);
-export const shareText = (value) => share.format(value);
-export const instantText = (text) => instant.format(Date.parse(text));
+export const shareText = (value) => `${number(value * 100)}\u00a0%`;
+export const rateText = (value) => number(value, value < 10 ? 2 : 1);
+export const instantText = (text) => `${dayText(Date.parse(text))} ${clock.format(Date.parse(text))}`;
 
 export function dateText(text) {
   const [year, month, day] = text.split("-");
@@ -39,7 +36,7 @@ export function placeText(value) {
 const TEXTS = {
   count: (value) => number(value),
   share: shareText,
-  rate: shortNumber,
+  rate: rateText,
   seconds: waitText,
   hours: (value) => word("unit.h", { n: number(value, 1) }),
   km: (value) => word("unit.km", { n: number(value, 2) }),

@@ -12,8 +12,9 @@ const BOTTOM = 26;
 const LEAST_PX = 74; // between two days that are named
 const MARKS = ["circle", "square"]; // told apart without colour
 
-// `series`: [{name, values}], a value for each of `days` or null; `limits`: [{value, text}].
-export function dayChart({ title, days, series, limits = [], format = number }) {
+// `series`: [{name, values}], a value for each of `days` or null; `limits`: [{value, text}];
+// `steps`: where the axis may end, for what is no plain number.
+export function dayChart({ title, days, series, limits = [], format = number, steps = [] }) {
   const frame = element("div", { className: "chart-frame" });
   const figure = element("figure", { className: "chart", children: [
     element("figcaption", { children: [
@@ -24,7 +25,7 @@ export function dayChart({ title, days, series, limits = [], format = number }) 
     frame,
   ] });
   const draw = () => frame.replaceChildren(drawn(Math.max(280, frame.clientWidth || 280),
-    { title, days, series, limits, format }));
+    { title, days, series, limits, format, steps }));
   new ResizeObserver(draw).observe(frame);
   return figure;
 }
@@ -42,10 +43,11 @@ function mark(index, x, y) {
     : svg("rect", { class: `chart-mark is-${index}`, x: x - 2.5, y: y - 2.5, width: 5, height: 5 });
 }
 
-function drawn(width, { title, days, series, limits, format }) {
+function drawn(width, { title, days, series, limits, format, steps }) {
   const all = [...series.flatMap(({ values }) => values.filter((one) => one !== null)),
     ...limits.map(({ value }) => value)];
-  const top = niceTop(Math.max(1, ...all));
+  const most = Math.max(1, ...all);
+  const top = steps.find((step) => step >= most) ?? niceTop(most);
   const x = (index) => LEFT + (days.length > 1 ? index / (days.length - 1) : 0.5) * (width - LEFT - RIGHT);
   const y = (value) => TOP + (1 - value / top) * (HEIGHT - TOP - BOTTOM);
   const parts = [0, top / 2, top].flatMap((value) => [
@@ -86,8 +88,8 @@ function label(text, x, y, anchor) {
   return made;
 }
 
-// 1, 2 or 5 times a power of ten, or of an hour where that is what is drawn.
+// So that its half is a round number too.
 function niceTop(most) {
   const power = 10 ** Math.floor(Math.log10(most));
-  return [1, 2, 4, 6, 10].map((times) => times * power).find((top) => top >= most);
+  return [2, 4, 6, 10].map((times) => times * power).find((top) => top >= most);
 }

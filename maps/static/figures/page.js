@@ -2,7 +2,7 @@
 
 import { element } from "../page/element.js";
 import { may } from "../page/session.js";
-import { number, setTimeZone, word } from "../page/wording.js";
+import { number, word } from "../page/wording.js";
 import { dateText, setZone } from "./cells.js";
 import { showFigures, showWatch } from "./parts.js";
 import { Period } from "./period.js";
@@ -36,7 +36,6 @@ function problemOf({ status, body }) {
 
 function showAbout(body) {
   setZone(body.timezone);
-  setTimeZone(body.timezone);
   period.show(body);
   byId("intro").textContent = word("figures.intro", {
     sector: document.querySelector(".bar-name p").textContent,

@@ -1,13 +1,14 @@
 // The parts of the page, each from the server's tables: a sentence first, then chart and table.
 
 import { element } from "../page/element.js";
-import { number, shortNumber, word } from "../page/wording.js";
-import { instantText, shareText, waitText } from "./cells.js";
+import { number, word } from "../page/wording.js";
+import { instantText, rateText, shareText, waitText } from "./cells.js";
 import { dayChart } from "./day_chart.js";
 import { heatCell, heatLegend, levelsOf } from "./heat.js";
 import { placeMap } from "./place_map.js";
 import { tableOf } from "./table.js";
 
+const WAITS_S = [60, 120, 240, 600, 1200, 3600, 7200, 14400, 43200, 86400];
 const SAID = new Map(); // what a part shows, so that nothing is drawn anew that is the same
 
 // Replaces a part's body; what was opened and where one was stay where nothing changed.
@@ -63,12 +64,12 @@ function times(tables, of) {
     note(word("figures.note_times")),
     of("waits_kind"),
     days.length ? dayChart({
-      title: word("figures.chart_times"), days, format: waitText,
+      title: word("figures.chart_times"), days, format: waitText, steps: WAITS_S,
       series: ["acknowledge_median", "acknowledge_p90"].map((name) => ({
         name: word(`figures.col_${name}`), values: column(tables.waits_day, name),
       })),
     }) : null,
-    of("waits_day"),
+    of("waits_day", { newestFirst: true }),
   ];
 }
 
@@ -76,14 +77,14 @@ const judged = (row, value) => value(row, "true") + value(row, "nuisance") + val
 
 function precision({ all, tables }, of) {
   const n = all.true + all.nuisance + all.false;
-  const most = Math.max(0.1, ...["came_device", "came_trail", "came_kind"]
-    .flatMap((name) => column(tables[name], "unwanted_per_day_high")));
-  const options = (head) => ({
-    columns: [head, "incidents", "true", "nuisance", "false", "unclear", "open", "by_itself",
+  const options = (name) => ({
+    columns: [tables[name].columns[0].name, "incidents", "true", "nuisance", "false", "unclear", "open", "by_itself",
       "precision", "unwanted_per_day"],
     intervals: {
       precision: { most: 1, text: shareText, n: judged, k: (row, value) => value(row, "true") },
-      unwanted_per_day: { most, text: shortNumber },
+      unwanted_per_day: {
+        most: Math.max(0.1, ...column(tables[name], "unwanted_per_day_high")), text: rateText,
+      },
     },
   });
   const days = column(tables.came_day, "date");
@@ -92,14 +93,14 @@ function precision({ all, tables }, of) {
       n: number(n), true: number(all.true), low: shareText(all.precision_low),
     }) : word(all.incidents ? "figures.say_precision_none" : "figures.none")),
     note(word("figures.note_precision")),
-    of("came_kind", options("kind")), of("came_device", options("device")), of("came_trail", options("trail")),
+    ...["came_kind", "came_device", "came_trail"].map((name) => of(name, options(name))),
     days.length ? dayChart({
       title: word("figures.chart_came"), days,
       series: ["incidents", "true"].map((name) => ({
         name: word(`figures.col_${name}`), values: column(tables.came_day, name),
       })),
     }) : null,
-    of("came_day", options("date")),
+    of("came_day", { ...options("came_day"), newestFirst: true }),
   ];
 }
 
@@ -128,7 +129,7 @@ function console_({ tables, budget }, of) {
   const hours = sum("hours");
   return [
     sentence(word("figures.say_console", {
-      n: shortNumber(hours ? sum("sounded") / hours : 0), floods: number(sum("floods")),
+      n: rateText(hours ? sum("sounded") / hours : 0), floods: number(sum("floods")),
       over: number(sum("hours_over_acceptable")), acceptable: number(acceptable),
     })),
     note(word("figures.note_console", {
@@ -142,7 +143,7 @@ function console_({ tables, budget }, of) {
         { value: most, text: word("figures.line_most", { n: number(most) }) },
       ],
     }),
-    of("load_day"),
+    of("load_day", { newestFirst: true }),
   ];
 }
 

@@ -9,7 +9,7 @@ const FIRST = 12; // rows; the others come when asked for, and all in print
 const FEW = 20; // judged: fewer are told in words
 
 // `columns`: names to show; `intervals`: {name: {most, of, n}}, a bar over NAME, NAME_low, NAME_high.
-export function tableOf(name, table, { columns, intervals = {}, csv = null, cell = null, heat = null }) {
+export function tableOf(name, table, { columns, intervals = {}, csv = null, cell = null, heat = false, newestFirst = false }) {
   const title = word(`figures.table_${name}`);
   const shown = columns ?? table.columns.map((one) => one.name);
   const at = new Map(table.columns.map((one, index) => [one.name, index]));
@@ -23,7 +23,7 @@ export function tableOf(name, table, { columns, intervals = {}, csv = null, cell
       text: headText(column),
     })),
   })] });
-  const rows = table.rows.map((row, index) => {
+  const rows = (newestFirst ? [...table.rows].reverse() : table.rows).map((row, index) => {
     const made = element("tr", { children: shown.map((column, place) => {
       const own = cell?.(column, value(row, column), row, value);
       if (own) return own;
