@@ -37,6 +37,8 @@ from maps.people.door import Asking, having
 from maps.people.gate import Gate
 from maps.people.log_in import LogIn
 from maps.people.login_pages import router as login_router
+from maps.people.oidc import Oidc
+from maps.people.oidc_pages import router as oidc_router
 from maps.people.roles import Right, rights_of
 from maps.playback import add_page as add_playback
 from maps.playback import router as playback_router
@@ -49,12 +51,13 @@ _VERSION: Final = "1"
 _MOST_BYTES: Final = 65_536  # of a body: no step is half as long
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - what a server is made of
     *,
     sector: Sector,
     feed: Feed,
     base_map: BaseMap | None = None,
     log_in: LogIn | None = None,
+    oidc: Oidc | None = None,
     names: Sequence[str] = (),
 ) -> FastAPI:
     """Compose the application.
@@ -64,6 +67,7 @@ def create_app(
         feed: What happens there.
         base_map: What lies under the map.
         log_in: Asks everybody who they are; None: everybody is `roles.AT_THE_MACHINE`.
+        oidc: Where one may log in besides.
         names: Of hosts that it may be called by besides those of loopback.
 
     Raises:
@@ -87,6 +91,7 @@ def create_app(
         openapi_url=None,  # its own would ask nobody who they are
     )
     app.state.feed, app.state.sector, app.state.log_in = feed, sector, log_in
+    app.state.oidc = oidc
     app.state.base_map = base_map or BaseMap()
     app.include_router(router)
     add_incident_list(app, sector)
@@ -98,6 +103,7 @@ def create_app(
     app.include_router(people_router)
     add_people_page(app, sector_name=sector.name)
     app.include_router(login_router)
+    app.include_router(oidc_router)
     app.include_router(base_map_router)
     _add_pages(app, sector)
     _add_refusals(app)

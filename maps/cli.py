@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.messages import UtcTime
+from edge.messages import RefusedError, UtcTime
 from fusion.broker import port_number
 from maps.draw import draw
 
@@ -116,6 +116,9 @@ def _add_log_in(serve: argparse.ArgumentParser) -> None:
         help="by which browsers may call this server (may be given more than once)",
     )
     group.add_argument(
+        "--oidc", type=Path, metavar="FILE.toml", help="also log in there, by OpenID Connect"
+    )
+    group.add_argument(
         "--session-idle-min",
         type=_minutes,
         default=30.0,
@@ -159,6 +162,7 @@ def _serve(options: argparse.Namespace) -> int:
     from maps.base_map.online import online_tiles  # noqa: PLC0415
     from maps.base_map.served import BaseMap  # noqa: PLC0415
     from maps.feed import Feed  # noqa: PLC0415
+    from maps.people.oidc import read_oidc  # noqa: PLC0415
     from maps.server import Listening, address, listen, serve  # noqa: PLC0415
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
@@ -188,13 +192,22 @@ def _serve(options: argparse.Namespace) -> int:
         elevation=options.elevation,
         online=online_tiles(options.online_tiles, options.online_attribution),
     )
+    if options.oidc is not None and options.without_login:
+        msg = "--oidc is a way to log in: it does not go with --without-login"
+        raise RefusedError(msg)
+    oidc = None if options.oidc is None else read_oidc(options.oidc)
     assets.require()
     listener = listen(listening)
     log_in = None
     if listening.has_log_in:
         log_in = _log_in(options, sector.id, clock=clock, is_https=listening.is_https)
     app = create_app(
-        sector=sector, feed=feed, base_map=base_map, log_in=log_in, names=listening.names
+        sector=sector,
+        feed=feed,
+        base_map=base_map,
+        log_in=log_in,
+        oidc=oidc,
+        names=listening.names,
     )
     print(f"live map: {address(listening, listener.getsockname()[1])}/", flush=True)
     serve(app, listener, listening=listening, on_stop=feed.stream.close)

@@ -22,11 +22,13 @@ from maps.people.record import note
 from maps.people.sessions import Session, csrf_token
 
 LOGIN: Final = "/login"
+OIDC: Final = "/login/oidc"
+OIDC_BACK: Final = "/login/oidc/back"
 PASSWORD: Final = "/password"  # noqa: S105 - an address
 LOGOUT: Final = "/logout"
 METRICS: Final = "/metrics"
 # Everybody may ask for these. Health says no more than what is out of order.
-PUBLIC: Final = frozenset({LOGIN, "/login/oidc", "/login/oidc/back", "/healthz"})
+PUBLIC: Final = frozenset({LOGIN, OIDC, OIDC_BACK, "/healthz"})
 PUBLIC_UNDER: Final = "/static/"
 ON_LOOPBACK: Final = frozenset({METRICS})  # for the Prometheus of this machine
 # Whoever is logged in may ask for these, whatever the role.
