@@ -24,6 +24,7 @@ from maps.api import router, wire_schemas
 from maps.base_map.api import router as base_map_router
 from maps.base_map.online import OnlineTileHost
 from maps.base_map.served import BaseMap
+from maps.evidence import add_evidence
 from maps.feed import Feed
 from maps.figures.api import add_figures
 from maps.incident_log import add_incident_list
@@ -59,6 +60,7 @@ def create_app(  # noqa: PLR0913 - what a server is made of
     log_in: LogIn | None = None,
     oidc: Oidc | None = None,
     names: Sequence[str] = (),
+    evidence: Path | None = None,
 ) -> FastAPI:
     """Compose the application.
 
@@ -69,6 +71,7 @@ def create_app(  # noqa: PLR0913 - what a server is made of
         log_in: Asks everybody who they are; None: everybody is `roles.AT_THE_MACHINE`.
         oidc: Where one may log in besides.
         names: Of hosts that it may be called by besides those of loopback.
+        evidence: The folder of crops; None: `maps.evidence.default_folder`.
 
     Raises:
         RefusedError: The web assets are missing, or a page would load an outside address.
@@ -96,6 +99,7 @@ def create_app(  # noqa: PLR0913 - what a server is made of
     app.include_router(router)
     add_incident_list(app, sector)
     add_incident_page(app, sector)
+    add_evidence(app, sector, evidence)
     add_shift_page(app, sector)
     add_figures(app, sector)
     app.include_router(step_router)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from edge.messages import Alert, Cause, Incident, Outcome
 from fusion.steps import next_steps
+from maps.evidence import told as crop_told
 from maps.feed import ReadStore
 from maps.own_incidents import may_see
 from maps.people.roles import Person, steps_of
@@ -40,6 +41,10 @@ def case_file(store: ReadStore, incident: Incident, person: Person) -> dict[str,
         "held_back": _held_back(store, incident),
         "related": related,
         "tracks": store.tracks_named(incident.track_ids[-_MOST:]),
+        "evidence": [
+            crop_told(one)
+            for one in store.crops_of(incident.track_ids[-_MOST:], sector=incident.sector)
+        ],
         "history_url": f"/playback?incident={incident.incident_id}",
     }
 

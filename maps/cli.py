@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--online-attribution", metavar="TEXT", help="whose they are, as the map says it"
     )
+    _add_evidence(serve)
     _add_log_in(serve)
     serve.set_defaults(run=_serve)
 
@@ -90,6 +91,15 @@ def _parser() -> argparse.ArgumentParser:
     drawing.add_argument("--out", type=Path, metavar="PAGE.html", help="default: FILE.html")
     drawing.set_defaults(run=_draw)
     return parser
+
+
+def _add_evidence(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--evidence",
+        type=Path,
+        metavar="DIR",
+        help="fusion's folder of crops (default: evidence, or TUANBIEN_EVIDENCE)",
+    )
 
 
 def _add_log_in(serve: argparse.ArgumentParser) -> None:
@@ -208,6 +218,7 @@ def _serve(options: argparse.Namespace) -> int:
         log_in=log_in,
         oidc=oidc,
         names=listening.names,
+        evidence=options.evidence,
     )
     print(f"live map: {address(listening, listener.getsockname()[1])}/", flush=True)
     serve(app, listener, listening=listening, on_stop=feed.stream.close)

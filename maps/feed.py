@@ -30,6 +30,7 @@ from edge.messages import (
 )
 from fusion.day_record import DayRecord
 from fusion.events import SuppressedAlert
+from fusion.evidence_index import Crop
 from fusion.handovers import Signature
 from fusion.incident_search import Cursor, IncidentPage, Search
 from fusion.past import Past
@@ -89,6 +90,15 @@ class ReadStore(Protocol):
 
     def tracks_named(self, track_ids: Sequence[str]) -> list[TrackUpdate]:
         """Return the last line of each of these tracks that there are."""
+
+    def crops_of(self, track_ids: Sequence[str], *, sector: str) -> list[Crop]:
+        """Return the crops that show some tracks, in order of their time."""
+
+    def crop(self, evidence_id: str, *, sector: str) -> Crop | None:
+        """Return a crop; None: there is none."""
+
+    def incidents_shown_by(self, evidence_id: str, *, sector: str) -> list[Incident]:
+        """Return the incidents that a crop's tracks were ever said to be of."""
 
     def held_back(
         self, since: UtcTime, until: UtcTime, *, sector: str, limit: int

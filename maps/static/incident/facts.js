@@ -100,14 +100,11 @@ export function showReasons(file, ground) {
   textsInto("speaks-against", against.length ? [...new Set(against)] : [word("case.nothing")]);
 }
 
-export function showEvidence({ incident, alerts }) {
-  const ids = [...new Set([incident, ...alerts].flatMap((one) => one.evidence ?? []))]
-    .filter((id) => typeof id === "string");
-  document.getElementById("evidence").hidden = ids.length === 0;
-  document.getElementById("crops").replaceChildren(...ids.map((id) => element("li", { children: [
-    element("img", { src: `/api/v1/evidence/${encodeURIComponent(id)}`, alt: word("case.crop", { id }),
-      loading: "lazy" }),
-    element("span", { text: id }),
+export function showEvidence({ evidence }, now) {
+  document.getElementById("evidence").hidden = evidence.length === 0;
+  document.getElementById("crops").replaceChildren(...evidence.map((one) => element("li", { children: [
+    element("img", { src: one.url, alt: word("case.crop", { id: one.evidence_id }), loading: "lazy" }),
+    element("span", { text: `${one.device_id} · ${momentText(Date.parse(one.captured_at), now)}` }),
   ] })));
 }
 

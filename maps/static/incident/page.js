@@ -69,7 +69,7 @@ async function show(file) {
   showHead(file, map.ground, now);
   showTimeline(file, now);
   showReasons(file, map.ground);
-  showEvidence(file);
+  showEvidence(file, now);
   showLineage(file, now);
   showRelated(file, now);
   document.getElementById("print-foot").textContent = word("case.printed", {
