@@ -24,6 +24,7 @@ from maps.people.roles import Right
 LAST_DAYS: Final = 30
 LONGEST_DAYS: Final = 366
 FIRST_YEAR: Final = 2000
+MOST_SHOWN: Final = 400  # rows of a table on the page; a CSV file has all
 _CSV_BUDGET_S: Final = 20.0  # a file is whole or none
 _HEADS: Final = ("figures", "incident", "kind", "log", "severity")
 _MAP_PLACES: Final = 200
@@ -197,7 +198,8 @@ def _told(tables: Iterable[Table]) -> dict[str, Any]:
     return {
         table.name: {
             "columns": [column._asdict() for column in table.columns],
-            "rows": table.rows,
+            "rows": table.rows[:MOST_SHOWN],
+            "of": len(table.rows),
         }
         for table in tables
     }

@@ -92,6 +92,8 @@ function precision({ all, tables }, of) {
     sentence(n ? word("figures.say_precision", {
       n: number(n), true: number(all.true), low: shareText(all.precision_low),
     }) : word(all.incidents ? "figures.say_precision_none" : "figures.none")),
+    all.unwanted_per_km_day_high === null ? null
+      : sentence(word("figures.say_unwanted", { high: rateText(all.unwanted_per_km_day_high) })),
     note(word("figures.note_precision")),
     ...["came_kind", "came_device", "came_trail"].map((name) => of(name, options(name))),
     days.length ? dayChart({

@@ -43,6 +43,11 @@ export function tableOf(name, table, { columns, intervals = {}, csv = null, cell
   if (heat) scroller.classList.add("is-heat");
   box.append(scroller);
   if (!rows.length) box.append(element("p", { className: "figures-empty", text: word("figures.no_rows") }));
+  if (table.of > rows.length) {
+    box.append(element("p", { className: "figures-note", text: word("figures.shown_of", {
+      n: number(rows.length), of: number(table.of),
+    }) }));
+  }
   box.append(tools(box, rows.length, title, csv));
   return box;
 }
