@@ -10,6 +10,7 @@ Pure: no clock, no database.
 import math
 import struct
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 import msgspec
@@ -37,6 +38,7 @@ UNIT: Final = "unit/"  # before the name of a unit: a device may have the same
 _M_PER_DEG: Final = 111_320.0
 
 _MINUTE_S: Final = 60
+_MS: Final = timedelta(milliseconds=1)
 # Of one line: ms of the minute, lat and lon in 1e-7 degrees, velocity east and north in cm/s,
 # sigma east and north in m and their correlation as half floats, the look, state and whether lost.
 _LINE: Final = struct.Struct("<HiihheeeBB")
@@ -95,7 +97,7 @@ class MinuteLines:
 
     def drop_since(self, since: UtcTime, *, minute: int) -> None:
         """Take out what is void from an instant on."""
-        since_ms = since.seconds_since(start_of(minute)) * 1000.0
+        since_ms = _ms_in(minute, since)
         for second, record in list(self.records.items()):
             if _ms_of(record) >= since_ms:
                 del self.records[second]
@@ -120,7 +122,7 @@ class MinuteLines:
 
     def last(self, track_id: str, *, minute: int, until: UtcTime) -> TrackUpdate | None:
         """Return the last one up to an instant; None: all are later."""
-        until_ms = until.seconds_since(start_of(minute)) * 1000.0
+        until_ms = _ms_in(minute, until)
         fit = [record for record in self.records.values() if _ms_of(record) <= until_ms]
         return self._line(max(fit, key=_ms_of), track_id, minute) if fit else None
 
@@ -153,6 +155,14 @@ class MinuteLines:
 
 
 _UNPACK: Final = msgspec.msgpack.Decoder(tuple[list[_Look], bytes]).decode
+
+
+def _ms_in(minute: int, at: UtcTime) -> int:
+    """Return the whole milliseconds from where a minute begins, as `_record` counts them.
+
+    Not by seconds as a float: 2.007 s would be a hair more than 2007 ms, 1.001 s one less.
+    """
+    return (at - start_of(minute)) // _MS
 
 
 def _ms_of(records: bytes, begin: int = 0) -> int:

@@ -134,6 +134,17 @@ def test_the_same_lines_are_the_same_bytes_however_they_came() -> None:
     assert gone.pack() == packed(*seen_by)
 
 
+@pytest.mark.parametrize("seconds", [1.001, 2.007, 59.999, 2.0075])
+def test_a_line_is_there_at_its_very_instant_and_void_from_it(seconds) -> None:
+    """1.001 s are 1000.9999999999999 ms: it was shown late; 2.007 s stayed when they were void."""
+    at, minute = NOON.after(seconds), minute_of(NOON)
+    kept = MinuteLines(packed(line(seconds)))
+    assert kept.last("t1", minute=minute, until=at) is not None
+    assert kept.last("t1", minute=minute, until=at.after(-0.001)) is None
+    kept.drop_since(at, minute=minute)
+    assert not kept
+
+
 def test_of_each_second_the_last_line_is_kept(store) -> None:
     store.save([told(line(0.0), line(0.5, lat=1.3), line(1.0))], sector=HOME, heard=[])
     store.save([told(line(0.2, lat=1.4))], sector=HOME, heard=[])
