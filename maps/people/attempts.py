@@ -104,6 +104,7 @@ class Attempts:
     def stopped(self, *, now: UtcTime) -> frozenset[str]:
         """Return what stands for the accounts that strangers cannot try now (`stands_for`)."""
         many = sa.select(LOGIN_FAILURE.c.whose).where(
+            LOGIN_FAILURE.c.whose.startswith("account "),
             LOGIN_FAILURE.c["count"] >= MOST_OF_ACCOUNT,
             LOGIN_FAILURE.c.began_at > now.after(-WINDOW_S),
         )

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from edge.messages import RefusedError
 from maps.language import LANGUAGES, chosen, words
 from maps.pages import TEMPLATES, content_security_policy
 from maps.people.door import Asking, address_of, log_in_of, session_of
@@ -60,14 +61,19 @@ async def login(request: Request) -> Response:
         return login_form(
             request, following=following, why="old_page", status=HTTPStatus.FORBIDDEN
         )
-    outcome = await asyncio.to_thread(
-        log_in.enter,
-        form.get("account", ""),
-        form.get("password", ""),
-        address=address_of(request),
-        browser=request.cookies.get(log_in.cookie("browser")),
-        old_session=request.cookies.get(log_in.cookie("session")),
-    )
+    try:
+        outcome = await asyncio.to_thread(
+            log_in.enter,
+            form.get("account", ""),
+            form.get("password", ""),
+            address=address_of(request),
+            browser=request.cookies.get(log_in.cookie("browser")),
+            old_session=request.cookies.get(log_in.cookie("session")),
+        )
+    except RefusedError as error:
+        note("log-in impossible", reason=error, address=address_of(request))
+        away = HTTPStatus.SERVICE_UNAVAILABLE
+        return login_form(request, following=following, why="away", status=away)
     if isinstance(outcome, Refusal):
         return refused(request, outcome, following=following)
     answer = RedirectResponse(following, HTTPStatus.SEE_OTHER, headers=_HEADERS)

@@ -58,7 +58,7 @@ COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
     "zone": ZONE_KINDS,
     "trail": TRAIL_KINDS,
     "page": [*(name for name, _ in PAGES), "incident"],
-    "login": [*(why.value for why in Why), "old_page", "ended", "no_role", "oidc"],
+    "login": [*(why.value for why in Why), "old_page", "ended", "no_role", "oidc", "away"],
     "password": [
         *("short", "long", "name", "common", "differs", "same", "wrong", "too_many", "title"),
     ],

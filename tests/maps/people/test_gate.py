@@ -360,6 +360,10 @@ async def test_a_store_that_is_away_is_said_so(visitor, make, monkeypatch) -> No
     monkeypatch.setattr("maps.people.sessions.Sessions.look_up", away)
     answer = await browser.http.get("/api/v1/tracks")
     assert (answer.status_code, answer.json()["detail"][:21]) == (503, "cannot use the accoun")
+    monkeypatch.setattr("maps.people.attempts.Attempts.begin", away)
+    form = await visitor().log_in()
+    assert form.status_code == 503
+    assert "không trả lời" in form.text
 
 
 # -- every route asks ----------------------------------------------------------------------------
