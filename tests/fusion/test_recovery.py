@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from edge.messages import UtcTime, encode
+from edge.messages import TrackUpdate, UtcTime, encode
 from fusion import snapshot_folder
 from fusion.engine import Engine
 from fusion.journal import Journal
@@ -95,6 +95,12 @@ def told(store: Store) -> tuple[dict, dict, dict]:
     )
 
 
+def pictured(store: Store) -> list[TrackUpdate]:
+    """Return every line of a track that playback has."""
+    with store.past("test-sector") as past:
+        return list(past.lines(BEGAN_AT.after(-60.0), BEGAN_AT.after(ENDS_S)))
+
+
 def arrivals(walk, chance: random.Random) -> list[tuple[float, bytes]]:
     """One walker after the other, far apart, each seen by a camera; some messages come late."""
     found = []
@@ -150,14 +156,15 @@ def test_a_death_at_any_instant_changes_nothing_that_the_store_ends_with(
         ]
         life = Life(sector_file, tmp_path / "broken")
         life.live(begin_s, end_s, comes, snapshot_at=lambda _: snapshots and chance.random() < 0.3)
-        found = told(life.store)
+        found, picture = told(life.store), pictured(life.store)
         life.die()
     assert len(list((tmp_path / "broken" / "journal").glob("snapshot-*"))) == 2 * snapshots
     whole = Life(sector_file, tmp_path / "whole")
     whole.live(0.0, ENDS_S, comes)
     expected = told(whole.store)
-    whole.die()
     assert found == expected
+    assert picture == pictured(whole.store) != []
+    whole.die()
     words = [{name: json.loads(encode(one)) for name, one in part.items()} for part in found]
     assert words == list(replayed(sector_file, tmp_path / "broken"))
     standing = [one for one in expected[1].values() if one.state != "withdrawn"]
