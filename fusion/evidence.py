@@ -86,6 +86,13 @@ class EvidenceFolder:
             raise RefusedError(msg)
         return jpeg
 
+    def read_or_none(self, sha256: str) -> bytes | None:
+        """Return a picture; None: it is not here as it was kept."""
+        try:
+            return self.read(sha256)
+        except RefusedError:
+            return None
+
     def remove(self, sha256: str) -> None:
         """Delete a picture, unless it came again just now.
 

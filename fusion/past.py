@@ -74,6 +74,25 @@ class Past:
             ]
             yield from sorted(found, key=lambda line: (line.t, line.track_id))
 
+    def lines_of(
+        self, track_ids: Sequence[str], since: UtcTime, until: UtcTime
+    ) -> Iterator[TrackUpdate]:
+        """Yield the lines of some tracks from `since` up to `until`, by minute, track and time."""
+        for some in _by(_NAMES, sorted(set(track_ids))):
+            query = (
+                sa.select(HISTORY_LINE.c.minute, HISTORY_LINE.c.track_id, HISTORY_LINE.c.packed)
+                .where(
+                    HISTORY_LINE.c.sector == self._sector,
+                    HISTORY_LINE.c.minute.between(minute_of(since), minute_of(until)),
+                    HISTORY_LINE.c.track_id.in_(some),
+                )
+                .order_by(HISTORY_LINE.c.minute, HISTORY_LINE.c.track_id)
+            )
+            for row in self._connection.execute(query):
+                for line in MinuteLines(row.packed).lines(row.track_id, minute=row.minute):
+                    if since <= line.t <= until:
+                        yield line
+
     def _of_minute(
         self, minute: int, *, only_lost: bool = False
     ) -> Iterator[tuple[str, MinuteLines]]:

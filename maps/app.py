@@ -25,6 +25,7 @@ from maps.base_map.api import router as base_map_router
 from maps.base_map.online import OnlineTileHost
 from maps.base_map.served import BaseMap
 from maps.evidence import add_evidence
+from maps.export.api import router as export_router
 from maps.feed import Feed
 from maps.figures.api import add_figures
 from maps.incident_log import add_incident_list
@@ -100,6 +101,7 @@ def create_app(  # noqa: PLR0913 - what a server is made of
     add_incident_list(app, sector)
     add_incident_page(app, sector)
     add_evidence(app, sector, evidence)
+    app.include_router(export_router)
     add_shift_page(app, sector)
     add_figures(app, sector)
     app.include_router(step_router)

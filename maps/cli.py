@@ -1,4 +1,4 @@
-"""`tuanbien maps serve | draw`."""
+"""`tuanbien maps serve | draw | export | base-map`."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from edge.messages import RefusedError, UtcTime
 from fusion.broker import port_number
 from maps.draw import draw
+from maps.export.cli import add_command as add_export
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     drawing.add_argument("file", type=Path, metavar="FILE.geojson")
     drawing.add_argument("--out", type=Path, metavar="PAGE.html", help="default: FILE.html")
     drawing.set_defaults(run=_draw)
+
+    add_export(commands)
     return parser
 
 

@@ -27,10 +27,10 @@ def draw(source: Path, page: Path) -> int:
     features = read_features(source)
     html = TEMPLATES.get_template("draw.html").render(
         title=source.name,
-        leaflet_css=_inline("vendor/leaflet/leaflet.css"),
-        leaflet_js=_inline("vendor/leaflet/leaflet.js"),
-        page_css=_inline("draw.css"),
-        page_js=_inline("draw.js"),
+        leaflet_css=inline("vendor/leaflet/leaflet.css"),
+        leaflet_js=inline("vendor/leaflet/leaflet.js"),
+        page_css=inline("draw.css"),
+        page_js=inline("draw.js"),
         features={"type": "FeatureCollection", "features": features},
     )
     policy = sealed(html).policy.replace("; frame-ancestors 'none'", "")  # a header's word only
@@ -119,7 +119,7 @@ def _check_positions(value: Any, depth: int, where: str) -> None:  # noqa: ANN40
         raise RefusedError(msg)
 
 
-def _inline(name: str) -> str:
+def inline(name: str) -> str:
     """Return one of our own static files for a script or style block."""
     text = (assets.HERE / "static" / name).read_text(encoding="utf-8")
     # A comment that names a file beside the page: there is none.

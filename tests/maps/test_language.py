@@ -23,6 +23,7 @@ from fusion.sector_file import LINE_STATUS, TRAIL_KINDS, ZONE_KINDS
 from fusion.situation.blind_hours import BlindHours
 from fusion.situation.device_record import Cause
 from fusion.situation.tips import AGREES
+from maps.export.telling import FIGURES
 from maps.figures.reading import Figures, Watch
 from maps.figures.tables import of_figures, of_watch
 from maps.incident_export import COLUMNS
@@ -89,6 +90,10 @@ COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
             for column in table.columns
             if not column.name.startswith("hour_")
         ),
+    ],
+    "export": [
+        *(f"figure_{name}" for name in FIGURES),
+        *("crops_missing", "no_ways", "ways_cut"),
     ],
     "compass": ["n", "ne", "e", "se", "s", "sw", "w", "nw"],
     "state": ["connecting", "live", "partial", "blind", "lost", "broker", "fusion", "chain"],
