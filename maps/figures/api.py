@@ -25,6 +25,7 @@ LAST_DAYS: Final = 30
 LONGEST_DAYS: Final = 366
 FIRST_YEAR: Final = 2000
 MOST_SHOWN: Final = 400  # rows of a table on the page; a CSV file has all
+MOST_TOLD: Final = 100  # devices and trails on the page
 _CSV_BUDGET_S: Final = 20.0  # a file is whole or none
 _HEADS: Final = ("figures", "incident", "kind", "log", "severity")
 _MAP_PLACES: Final = 200
@@ -94,7 +95,7 @@ async def figures(
 
     While `pending` is above 0, that many days are not counted yet: ask again.
     """
-    found = await _asked(feed, lambda store: reading.figures(store, asked))
+    found = await _asked(feed, lambda store: reading.figures(store, asked, most=MOST_TOLD))
     (whole,) = (one for one in found.tallies if one.by == "all")
     oldest = found.waiting[0] if found.waiting else None
     return json_response(
@@ -199,7 +200,7 @@ def _told(tables: Iterable[Table]) -> dict[str, Any]:
         table.name: {
             "columns": [column._asdict() for column in table.columns],
             "rows": table.rows[:MOST_SHOWN],
-            "of": len(table.rows),
+            "of": len(table.rows) + table.left_out,
         }
         for table in tables
     }

@@ -1,6 +1,7 @@
 """Reads the figures of a period day by day from the store, and adds them up."""
 
-from collections.abc import Hashable, Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import Final, NamedTuple, Protocol
@@ -14,7 +15,7 @@ from fusion.patrols.rounds import Patrolled, patrolled
 from fusion.sector import Sector
 from fusion.situation.blind_hours import BlindHours
 from fusion.situation.coverage import Line, lines_of
-from fusion.tally import Counts, Tally, added, counted, told
+from fusion.tally import By, Counts, Tally, added, counted, told
 from fusion.watched_day import WatchedDay, watched_day
 from maps.figures import places
 from maps.figures.day_cache import BUDGET_S, DayCache, Filled
@@ -60,7 +61,8 @@ class _Day(NamedTuple):
 class Figures(NamedTuple):
     """What came of a period's alerts and how long it took."""
 
-    tallies: list[Tally]
+    tallies: list[Tally]  # not of all devices and trails where only some were asked for
+    groups: Mapping[By, int]  # how many kinds, devices, trails and days there are
     cells: Cells
     loads: dict[date, Load]
     left_out: int  # incidents and alerts of days that had too many
@@ -81,6 +83,9 @@ class Watch(NamedTuple):
     pending: int
 
 
+_Asked = tuple[Days, bool, int | None]
+
+
 class Reading:
     """Answers for one sector; keeps what it counted. Safe to use from several threads."""
 
@@ -89,11 +94,40 @@ class Reading:
         self._sector = sector
         self._counted: DayCache[_Day] = DayCache()
         self._watched: DayCache[WatchedDay] = DayCache()
+        self._answer: tuple[_Asked, UtcTime, Figures] | None = None  # the last
 
     def figures(
-        self, store: FigureStore, period: Period, *, budget_s: float = BUDGET_S
+        self,
+        store: FigureStore,
+        period: Period,
+        *,
+        budget_s: float = BUDGET_S,
+        most: int | None = None,
     ) -> Figures:
-        """Count incidents and alerts, as many days as there is time for."""
+        """Count incidents and alerts, as many days as there is time for.
+
+        Whoever asks again within seconds is told the same.
+
+        Args:
+            store: Where they are.
+            period: Which.
+            budget_s: How long to count.
+            most: Of devices and of trails those that have most; None: all, which may take long
+                where there are thousands.
+        """
+        asked = period.days, period.simulated, most
+        last = self._answer
+        if last is not None and last[0] == asked:
+            age_s = period.now.seconds_since(last[1])
+            if 0.0 <= age_s < _FRESH_S:
+                return last[2]
+        found = self._figures(store, period, budget_s, most=most)
+        self._answer = None if found.pending else (asked, period.now, found)
+        return found
+
+    def _figures(
+        self, store: FigureStore, period: Period, budget_s: float, *, most: int | None
+    ) -> Figures:
         with store.day_record(self._sector.id) as record:
             stamps = [(day, record.stamp(*_ends(day, period))) for day in period.days.each()]
             total, waiting = record.waiting(MOST_WAITING)
@@ -108,8 +142,10 @@ class Reading:
 
         found = self._counted.fill(aging, count, simulated=period.simulated, budget_s=budget_s)
         days = list(found.days.values())
+        counts = added(one.counts for one in days)
         return Figures(
-            tallies=self._tallies(found, period),
+            tallies=self._tallies(_busiest(counts, most), found, period),
+            groups=Counter(by for by, _ in counts),
             cells=places.added(one.cells for one in days),
             loads={day: one.load for day, one in found.days.items()},
             left_out=sum(one.left_out for one in days),
@@ -167,13 +203,13 @@ class Reading:
             left_out=stamp.incidents - len(incidents) + stamp.alerts - len(sounds),
         )
 
-    def _tallies(self, found: Filled[_Day], period: Period) -> list[Tally]:
+    def _tallies(self, counts: Counts, found: Filled[_Day], period: Period) -> list[Tally]:
         """Say what the days that are counted hold; of a period that has begun, so far."""
         since = period.days.since
         if found.pending and found.days:
             since = Days(min(found.days), period.days.last, period.days.timezone).since
         return told(
-            added(one.counts for one in found.days.values()),
+            counts,
             since=since,
             until=max(period.until, since.after(1.0)),
             timezone=period.days.timezone,
@@ -191,3 +227,14 @@ def _ends(day: date, period: Period) -> tuple[UtcTime, UtcTime]:
     """Return from when until when a day is counted: no later than now."""
     one = Days(day, day, period.days.timezone)
     return one.since, min(one.until, period.now)
+
+
+def _busiest(counts: Counts, most: int | None) -> Counts:
+    """Leave out all but the devices and the trails that have most."""
+    if most is None:
+        return counts
+    found = {key: one for key, one in counts.items() if key[0] not in {"device", "trail"}}
+    for by in ("device", "trail"):
+        its = [(key, one) for key, one in counts.items() if key[0] == by]
+        found.update(sorted(its, key=lambda one: (-one[1].came.total(), one[0]))[:most])
+    return found

@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 from edge.messages import Incident, Overdue, UtcTime
 from fusion.console_load import Load
 from fusion.sector import Sector
-from fusion.tally import Tally
+from fusion.tally import By, Tally
 from fusion.waits import Wait
 from maps.figures.places import Cell, Cells
 from maps.figures.reading import Figures, Watch
@@ -33,6 +33,7 @@ class Table(NamedTuple):
     name: str
     columns: tuple[Column, ...]
     rows: list[list[Value]]
+    left_out: int = 0  # rows
 
 
 _WAITS: Final = tuple(
@@ -57,6 +58,7 @@ _MET: Final = (
     *(Column(name, "share") for name in ("interdiction", "interdiction_low", "interdiction_high")),
 )
 WATCHED: Final = frozenset({"seen_lines", "seen_devices", "patrols"})  # of `of_watch`
+_MANY: Final[tuple[By, ...]] = ("device", "trail")
 _MOST_LISTED: Final = 200
 _LEAST_SEEN_H: Final = 0.05  # what shows as 0,0 h is none
 
@@ -73,14 +75,15 @@ def of_figures(figures: Figures, sector: Sector) -> Iterator[Table]:
     yield _tallied("waits_kind", Column("kind", "group"), _WAITS, by["all"] + by["kind"], _waits)
     yield _tallied("waits_day", Column("date", "date"), _WAITS, by["day"], _waits)
     yield _tallied("came_kind", Column("kind", "group"), _CAME, by["all"] + by["kind"], _came)
-    for kind in ("device", "trail"):
+    for kind in _MANY:
         most = sorted(by[kind], key=lambda one: (-one.incidents, one.name))
-        yield _tallied(f"came_{kind}", Column(kind, "text"), _CAME, most, _came, names=names)
+        table = _tallied(f"came_{kind}", Column(kind, "text"), _CAME, most, _came, names=names)
+        yield table._replace(left_out=figures.groups.get(kind, 0) - len(most))
     yield _tallied("came_day", Column("date", "date"), _CAME, by["day"], _came)
     met = [one for one in by["trail"] if one.interdiction is not None]
-    yield _tallied(
-        "interdiction", Column("trail", "group"), _MET, by["all"] + met, _met, names=names
-    )
+    head = Column("trail", "group")
+    table = _tallied("interdiction", head, _MET, by["all"] + met, _met, names=names)
+    yield table._replace(left_out=figures.groups.get("trail", 0) - len(by["trail"]))
     yield _loads(figures)
     yield from _places(figures.cells, names)
 

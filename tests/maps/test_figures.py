@@ -47,13 +47,18 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def app(store: Store, sector: Sector) -> FastAPI:
+def clock() -> list[UtcTime]:
+    return [NOW]
+
+
+@pytest.fixture
+def app(store: Store, sector: Sector, clock: list[UtcTime]) -> FastAPI:
     assets.bring()
     feed = Feed(
         "bien-thu",
         broker_url="mqtt://127.0.0.1:1",
         open_store=lambda: store,
-        clock=lambda: NOW,
+        clock=lambda: clock[0],
         run_id="run1",
     )
     return create_app(sector=sector, feed=feed)
@@ -120,11 +125,15 @@ def test_periods_that_touch_count_nothing_twice(store: Store, ask: Asks) -> None
     )
 
 
-def test_a_day_is_counted_anew_when_something_of_it_changes(store: Store, ask: Asks) -> None:
+def test_a_day_is_counted_anew_when_something_of_it_changes(
+    store: Store, ask: Asks, clock: list[UtcTime]
+) -> None:
     incidents = fill(store, now=NOW, days=4, per_day=8, with_history=False)
     before = ask("days=4")["all"]
     changed = next(one for one in incidents if one.outcome is Outcome.DONG_VAT)
     store.save([IncidentChanged(replace(changed, outcome=Outcome.BAT_GIU))], sector="bien-thu")
+    assert ask("days=4")["all"] == before  # for some seconds
+    clock[0] = NOW.after(5.0)
     after = ask("days=4")["all"]
     assert after["nuisance"] == before["nuisance"] - 1
     assert after["caught"] == before["caught"] + 1

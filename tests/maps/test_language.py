@@ -41,7 +41,7 @@ INCIDENT_STATES = (
     *("resolved", "closed", "handed_over", "reopened", "withdrawn"),
 )
 FIGURE_TABLES = [
-    *of_figures(Figures([], {}, {}, 0, 0, [], 0), load_sector(SECTOR)),
+    *of_figures(Figures([], {}, {}, {}, 0, 0, [], 0), load_sector(SECTOR)),
     *of_watch(Watch(BlindHours(), {}, 0.0, [], (), 0, 0)),
 ]
 COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
