@@ -354,6 +354,39 @@ def test_processes_that_start_together_may_all_migrate(database_url) -> None:
     assert (faults, len(stores)) == ([], 4)
 
 
+def test_a_start_beside_a_migration_of_minutes_waits_for_it(tmp_path, monkeypatch) -> None:
+    """100,000 incidents take minutes; `maps serve` gave up after five seconds: database is locked."""
+    monkeypatch.setattr("fusion.database.WAIT_S", 0)
+    other = sqlite3.connect(tmp_path / "store.db", isolation_level=None, check_same_thread=False)
+    other.execute("PRAGMA journal_mode=WAL")
+    other.execute("BEGIN IMMEDIATE")
+    ends = threading.Timer(0.5, lambda: other.execute("COMMIT"))
+    ends.start()
+    Store.open(f"sqlite:///{tmp_path}/store.db", migrate=True).close()
+    ends.join()
+    other.close()
+
+
+def test_a_store_that_is_up_to_date_is_opened_while_another_writes(tmp_path) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    Store.open(url, migrate=True).close()
+    other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    Store.open(url, migrate=True).close()
+    other.close()
+
+
+def test_what_is_asked_of_the_past_is_of_one_instant(store) -> None:
+    store.save([AlertIssued(alert(1))], sector=HOME)
+    far = UtcTime.parse("2100-01-01T00:00:00Z")
+    with store.past(HOME) as past:
+        before = past.alerts_at(far, at_most=9)
+        store.save([AlertIssued(alert(2))], sector=HOME)
+        assert past.alerts_at(far, at_most=9) == before == [alert(1)]
+    with store.past(HOME) as past:
+        assert len(past.alerts_at(far, at_most=9)) == 2
+
+
 def test_a_new_file_that_another_process_holds_is_waited_for(tmp_path, monkeypatch) -> None:
     """SQLite turns no file to WAL while another holds it, and does not wait: a start failed."""
     other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
@@ -365,7 +398,7 @@ def test_a_new_file_that_another_process_holds_is_waited_for(tmp_path, monkeypat
         if other.in_transaction:
             other.execute("COMMIT")
 
-    monkeypatch.setattr("fusion.store.time.sleep", another_lets_go)
+    monkeypatch.setattr("fusion.database.time.sleep", another_lets_go)
     Store.open(f"sqlite:///{tmp_path}/store.db", migrate=True).close()
     other.close()
     assert waits
