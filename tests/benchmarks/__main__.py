@@ -183,6 +183,10 @@ BENCHMARKS = {
         ("-m", "tests.benchmarks.bench_incidents"),
         {f"{database}: p95 ms": Target(most=200.0) for database in ("sqlite", "postgresql")},
     ),
+    "figures": Benchmark(
+        ("-m", "tests.benchmarks.bench_figures"),
+        {"next look ms": Target(most=1000.0), "grown by MB": Target(most=150.0)},
+    ),
     "demo": Benchmark(
         ("-m", "edge.command", "demo", "--check"),
         {
