@@ -19,7 +19,7 @@ from edge.messages import UtcTime, encode, to_builtins
 from maps import assets
 from maps.export.matter import Matter
 from maps.export.page import render
-from maps.export.telling import log_text, plain, told
+from maps.export.telling import log_text, plain, time_text, told
 from maps.language import LANGUAGES, words
 from maps.layers import track_feature
 from maps.people.roles import Person
@@ -84,7 +84,8 @@ def write_bundle(path: Path, matter: Matter, made: Made, *, language: str) -> st
 
 def _files(matter: Matter, made: Made, language: str) -> Iterator[tuple[str, bytes]]:
     tellings = tuple(told(matter, one) for one in LANGUAGES)
-    said = f"{made.at.rfc3339()} · {made.by.name} · tuanbien {version('tuanbien')}"
+    at = time_text(made.at, matter.sector.timezone)
+    said = f"{at} · {made.by.name} · tuanbien {version('tuanbien')}"
     yield "incident.html", render(matter, tellings, language=language, made=said).encode()
     yield "log.txt", log_text(tellings, matter).encode()
     known = {

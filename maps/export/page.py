@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from maps.draw import inline
 from maps.export.matter import Matter, ground_near
-from maps.export.telling import Told, plain
+from maps.export.telling import Told, plain, time_text
 from maps.language import LANGUAGES, words
 from maps.pages import TEMPLATES, sealed
 
@@ -39,11 +39,12 @@ def render(matter: Matter, tellings: Sequence[Told], *, language: str, made: str
 
 
 def _crops(matter: Matter) -> list[dict[str, str]]:
+    zone = matter.sector.timezone
     return [
         {
             "src": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}",
             "id": plain(crop.evidence_id),
-            "caption": f"{plain(crop.device_id)} · {crop.captured_at.rfc3339()}",
+            "caption": f"{plain(crop.device_id)} · {time_text(crop.captured_at, zone)}",
         }
         for crop, jpeg in matter.crops[:CROPS_SHOWN]
     ]

@@ -9,13 +9,14 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
 from babel.numbers import format_decimal
 
 from edge.messages import Alert, Deed, Incident, Reason, Result
 from maps.export.matter import Matter
-from maps.language import words
+from maps.language import LANGUAGES, words
 from maps.place_words import LOCALES, place_text
 
 _TIME: Final = "dd/MM/yyyy HH:mm:ss"
@@ -51,6 +52,13 @@ def plain(text: object) -> str:
     return "".join(
         "\N{REPLACEMENT CHARACTER}" if unicodedata.category(one) in _HIDDEN else one
         for one in str(text)
+    )
+
+
+def time_text(moment: datetime, zone: ZoneInfo) -> str:
+    """Return a local time with its zone, which reads the same in every language."""
+    return format_datetime(
+        moment.astimezone(zone), f"{_TIME} (ZZZZ)", locale=LOCALES[LANGUAGES[0]]
     )
 
 
@@ -197,8 +205,7 @@ class _Teller:
         return self._words["unit.h"].format(n=self._number(round(seconds / 3600.0, 1)))
 
     def _time(self, moment: datetime) -> str:
-        local = moment.astimezone(self._matter.sector.timezone)
-        return format_datetime(local, f"{_TIME} (ZZZZ)", locale=LOCALES[self._language])
+        return time_text(moment, self._matter.sector.timezone)
 
     def _number(self, value: float) -> str:
         return format_decimal(value, "#,##0.##", locale=LOCALES[self._language])
