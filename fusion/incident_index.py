@@ -118,19 +118,22 @@ def _with_words(
     connection: sa.Connection, incidents: Sequence[Incident]
 ) -> Iterator[tuple[Incident, list[str]]]:
     ids = [incident.incident_id for incident in incidents]
-    alerts = _by_incident(connection, ALERT, ids, Alert)
-    deeds = _by_incident(connection, DEED, ids, Deed)
+    # In order: of more words than are kept it is the first that count, in whatever save.
+    issued = sa.select(ALERT.c.document).order_by(ALERT.c.issued_at, ALERT.c.alert_id)
+    done = sa.select(DEED.c.document).order_by(DEED.c.received_at, DEED.c.version)
+    alerts = _by_incident(connection, issued, ids, Alert)
+    deeds = _by_incident(connection, done.order_by(DEED.c.message_id), ids, Deed)
     for incident in incidents:
         name = incident.incident_id
         yield incident, words_of(incident, alerts[name], deeds[name])
 
 
 def _by_incident(
-    connection: sa.Connection, table: sa.Table, ids: Sequence[str], wanted: type[_T]
+    connection: sa.Connection, query: sa.Select[Any], ids: Sequence[str], wanted: type[_T]
 ) -> dict[str, list[_T]]:
     found: dict[str, list[_T]] = defaultdict(list)
-    query = sa.select(table.c.document).where(table.c.incident_id.in_(ids))
-    for text in connection.execute(query).scalars():
+    (table,) = query.get_final_froms()
+    for text in connection.execute(query.where(table.c.incident_id.in_(ids))).scalars():
         one = decode_as(text, wanted)
         found[one.incident_id].append(one)
     return found

@@ -13,14 +13,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Final
 
 import msgspec
 
 from edge.messages import Alert, Deed, Incident, RefusedError, Result
 
-MOST_WORDS: Final = 4096  # of an incident: a flood of notes is kept, but not found by all it says
+# Of an incident: a flood of notes is kept, but not found by all that it says.
+MOST_WORDS: Final = 4096
+MOST_CHARS: Final = 262_144  # in all of them; PostgreSQL refuses a row of a million
 MOST_ASKED_CHARS: Final = 200
 _WORD_CHARS: Final = 64  # longer words are alike if they begin alike
 _ID_CHARS: Final = 8  # of an id: what people read out
@@ -129,7 +131,9 @@ def words_of(incident: Incident, alerts: Iterable[Alert], deeds: Iterable[Deed])
                 words[_word("".join(runs))] = None
         if len(words) >= MOST_WORDS:
             break
-    return sorted(list(words)[:MOST_WORDS])
+    sizes = accumulate(map(len, words))
+    fit = sum(size <= MOST_CHARS for size in sizes)
+    return sorted(list(words)[: min(fit, MOST_WORDS)])
 
 
 def _id_texts(name: str) -> tuple[str, str]:

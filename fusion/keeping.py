@@ -106,8 +106,15 @@ def _known(
 
 
 def keep_spans(connection: sa.Connection, sector: str, spans: Iterable[Span]) -> None:
-    """Note how long who was heard; the last word on a span counts."""
-    last = {(span.sender, span.since): span for span in spans}
+    """Note how long who was heard; of several words on a span the one that goes furthest.
+
+    A message that the broker gives again begins, by itself, a span that has long gone on.
+    """
+    last: dict[tuple[str, UtcTime], Span] = {}
+    for span in spans:
+        known = last.get((span.sender, span.since))
+        if known is None or known.until <= span.until:
+            last[span.sender, span.since] = span
     _put(connection, HISTORY_SPAN, [{"sector": sector, **one._asdict()} for one in last.values()])
 
 
@@ -117,13 +124,13 @@ def forget(connection: sa.Connection, sector: str, *, before: UtcTime, at_most: 
     A span that goes on is kept with its beginning.
     """
     gone = 0
-    for table, is_old in (
-        (HISTORY_LINE, HISTORY_LINE.c.minute < minute_of(before)),
-        (HISTORY_SPAN, HISTORY_SPAN.c.until < before),
+    for table, at, oldest in (
+        (HISTORY_LINE, HISTORY_LINE.c.minute, minute_of(before)),
+        (HISTORY_SPAN, HISTORY_SPAN.c.until, before),
     ):
         key = [column for column in table.primary_key if column.name != "sector"]
-        old = sa.select(*key).where(table.c.sector == sector, is_old).limit(at_most - gone)
-        rows = connection.execute(old).all()
+        old = sa.select(*key).where(table.c.sector == sector, at < oldest).order_by(at)
+        rows = connection.execute(old.limit(at_most - gone)).all()
         if not rows:
             continue
         named = [sa.bindparam(f"of_{column.name}", type_=column.type) for column in key]
@@ -155,6 +162,7 @@ def _upsert(table: sa.Table, *, is_postgresql: bool) -> sa.Insert:
             for column in table.columns
             if column.name not in key
         },
+        where=None if "until" not in table.c else table.c.until <= insert.excluded.until,
     )
     return upsert
 

@@ -360,6 +360,19 @@ def test_positions_that_were_under_way_for_long_stand_where_they_were() -> None:
     assert [span.since for span in spans] == [NOON.after(10.0 * n) for n in range(6)]
 
 
+def test_a_message_that_comes_again_does_not_shorten_what_it_began(store) -> None:
+    """The broker gave a patrol's old position again: it was shown as silent ever since."""
+    attendance = Attendance()
+    heard = [(0.0, 0), *((1.0 * s, s) for s in range(1, 40)), (40.0, 0)]
+    for at_s, said_s in heard:
+        lat = 1.2 if said_s < 30 else 1.21
+        attendance.hear(position(said_s, lat=lat), at=NOON.after(at_s))
+        store.save([], sector=HOME, heard=attendance.due(NOON.after(at_s)))
+    with store.past(HOME) as past:
+        (span,) = past.heard_at(NOON.after(29.0), at_most=9)
+    assert (span.since, span.until) == (NOON, NOON.after(29.0))
+
+
 def test_when_fusion_ran_is_known_and_when_not_is_a_gap(store) -> None:
     first, second = Attendance(), Attendance()
     spans = []

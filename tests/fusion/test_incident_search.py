@@ -30,7 +30,14 @@ from edge.messages import (
 from fusion import store as store_module
 from fusion.events import AlertIssued, CommandAnswered, IncidentChanged
 from fusion.incident_search import Cursor, IncidentPage, Search
-from fusion.incident_words import MOST_ASKED_CHARS, MOST_WORDS, Facet, facets_of, folded
+from fusion.incident_words import (
+    MOST_ASKED_CHARS,
+    MOST_CHARS,
+    MOST_WORDS,
+    Facet,
+    facets_of,
+    folded,
+)
 from fusion.store import Store
 from fusion.tables import INCIDENT, INCIDENT_LOG
 
@@ -226,6 +233,21 @@ def test_a_flood_of_notes_finds_by_its_beginning_and_harms_nothing(store) -> Non
     store.save([IncidentChanged(one), *flood], sector=HOME)
     assert len(_words(store)) == MOST_WORDS
     assert found(store, "khe lanh w0x0") == [one.incident_id]
+
+
+def test_a_flood_of_long_words_in_foreign_letters_stops_nothing(store) -> None:
+    """PostgreSQL takes a million letters a row: a save was refused, and tried again for ever."""
+    one = incident(1)
+
+    def word(*letters: int) -> str:
+        return "".join(chr(0x4E00 + letter) for letter in letters) * 32
+
+    flood = [
+        note_of(one, " ".join(word(k, j) for j in range(15)), number=k + 1) for k in range(300)
+    ]
+    store.save([IncidentChanged(one), *flood], sector=HOME)
+    assert sum(map(len, _words(store))) <= MOST_CHARS
+    assert found(store, f"khe lanh {word(0, 7)}") == [one.incident_id]
 
 
 def _words(store: Store) -> list[str]:
