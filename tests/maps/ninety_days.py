@@ -43,7 +43,8 @@ from fusion.local_frame import Metres
 from fusion.sector import load_sector
 from fusion.store import Store
 
-_SECTOR = load_sector(Path(__file__).parent / "sector" / "sector.toml")
+SECTOR_FILE = Path(__file__).parent / "sector" / "sector.toml"
+_SECTOR = load_sector(SECTOR_FILE)
 HOUR_S = 3600.0
 DAY_S = 86_400.0
 DEVICES = ("cam-01", "cam-02", "tram-03")
