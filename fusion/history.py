@@ -30,6 +30,7 @@ from edge.messages import (
 
 SPAN_S: Final = 60.0  # what goes on is noted anew so often
 RUN_S: Final = 20.0  # and that fusion runs
+GAP_S: Final = 1.5 * RUN_S  # without a word of it for so long it did not: the machine slept
 SILENT_S: Final = 15.0  # three status messages missed: the span is over
 STEP_S: Final = 5.0  # who moves is noted no more often
 MOVED_M: Final = 5.0
@@ -47,6 +48,7 @@ _MPS: Final = 0.01
 _SIGMA_M: Final = (0.01, 60_000.0)  # what a half float holds well
 _STATES: Final = tuple(TrackState)
 _LOST: Final = 0x80
+_MOST_LOOKS: Final = 128  # a byte names one; of 60 lines no more than 60 stay
 
 _Look = tuple[str, tuple[str, ...]]  # label and devices
 
@@ -107,13 +109,9 @@ class MinuteLines:
 
         The same lines give the same bytes, however they came.
         """
+        self._forget_looks()
         records = [record for _, record in sorted(self.records.items())]
-        used = list(dict.fromkeys(record[-2] for record in records))
-        if used == list(range(len(self.looks))):
-            return msgspec.msgpack.encode((self.looks, b"".join(records)))
-        now = {before: index for index, before in enumerate(used)}
-        renamed = (record[:-2] + bytes((now[record[-2]], record[-1])) for record in records)
-        return msgspec.msgpack.encode(([self.looks[one] for one in used], b"".join(renamed)))
+        return msgspec.msgpack.encode((self.looks, b"".join(records)))
 
     def lines(self, track_id: str, *, minute: int) -> Iterator[TrackUpdate]:
         """Yield them in order."""
@@ -150,8 +148,22 @@ class MinuteLines:
 
     def _look(self, label: str, devices: tuple[str, ...]) -> int:
         if (label, devices) not in self.looks:
+            if len(self.looks) > _MOST_LOOKS:
+                self._forget_looks()
             self.looks.append((label, devices))
         return self.looks.index((label, devices))
+
+    def _forget_looks(self) -> None:
+        """Keep the looks of what is kept, in the order in which they come."""
+        used = list(dict.fromkeys(record[-2] for _, record in sorted(self.records.items())))
+        if used == list(range(len(self.looks))):
+            return
+        now = {before: index for index, before in enumerate(used)}
+        self.looks = [self.looks[one] for one in used]
+        self.records = {
+            second: record[:-2] + bytes((now[record[-2]], record[-1]))
+            for second, record in self.records.items()
+        }
 
 
 _UNPACK: Final = msgspec.msgpack.Decoder(tuple[list[_Look], bytes]).decode
@@ -223,6 +235,12 @@ class Attendance:
             # What a unit says of the past stands in the past.
             self._hear(UNIT + message.unit_id, message, min(message.captured_at, at))
 
+    @property
+    def at(self) -> UtcTime | None:
+        """As far as fusion has come; None: it has heard nobody, nor said that it runs."""
+        known = self._open.get(FUSION)
+        return None if known is None else known.span.until
+
     def ran(self, at: UtcTime) -> None:
         """Note that fusion runs."""
         self._hear(FUSION, None, at)
@@ -265,7 +283,10 @@ class Attendance:
                     self._due.append(span)
                 self._begin(sender, said, at)
                 return
-        if at > span.until:
+        if said is None and at.seconds_since(span.until) >= GAP_S:
+            self._due.append(span)
+            self._begin(sender, said, at)
+        elif at > span.until:
             self._open[sender] = known._replace(span=span._replace(until=at))
 
     def _begin(

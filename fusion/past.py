@@ -9,12 +9,11 @@ from typing import Any, Final, NamedTuple, TypeVar
 import sqlalchemy as sa
 
 from edge.messages import FUSION, Alert, Deed, Incident, TrackUpdate, UtcTime, decode_as
-from fusion.history import RUN_S, MinuteLines, Span, gaps, minute_of, start_of
+from fusion.history import GAP_S, MinuteLines, Span, gaps, minute_of, start_of
 from fusion.tables import ALERT, DEED, HISTORY_LINE, HISTORY_SPAN, INCIDENT
 
 MOST_TRACKS: Final = 20_000  # in one minute; beyond, those with the last ids are left out
 _NAMES: Final = 200  # in one query
-GAP_S: Final = 1.5 * RUN_S
 _T = TypeVar("_T")
 
 

@@ -261,9 +261,11 @@ class Service:
     def _attend(self, *, last: bool = False) -> None:
         """Note who is heard, and that fusion runs: what was not followed must not look quiet."""
         if self._history_keep_s > 0.0:
-            now = self._clock()
-            self._attendance.ran(now)
-            self._heard += self._attendance.due(now, last=last)
+            # What waits tells the time by itself: by the clock all were silent meanwhile.
+            if (now := self._reception.quiet_at()) is not None:
+                self._attendance.ran(now)
+            if (at := self._attendance.at) is not None:
+                self._heard += self._attendance.due(at, last=last)
 
     def _forget_history(self, now_s: float) -> None:
         """Let go of a little of what history has kept for long enough."""

@@ -24,8 +24,7 @@ from msgspec.structs import replace
 
 from fusion.engine import Engine
 from fusion.events import TracksRevised, TracksUpdated
-from fusion.history import Attendance, MinuteLines, Span, gaps, minute_of, start_of
-from fusion.past import GAP_S
+from fusion.history import GAP_S, Attendance, MinuteLines, Span, gaps, minute_of, start_of
 from fusion.sector import load_sector
 from fusion.store import Store
 from fusion.tables import HISTORY_LINE, HISTORY_SPAN
@@ -143,6 +142,14 @@ def test_a_line_is_there_at_its_very_instant_and_void_from_it(seconds) -> None:
     assert kept.last("t1", minute=minute, until=at.after(-0.001)) is None
     kept.drop_since(at, minute=minute)
     assert not kept
+
+
+def test_a_minute_run_again_and_again_by_ever_other_devices_is_kept() -> None:
+    """A byte names who saw a line; 300 re-runs of late data would have ended fusion."""
+    kept = MinuteLines()
+    for run in range(300):
+        kept.keep(line(float(run % 50), devices=(f"cam-{run:03}",)))
+    assert kept.pack() == packed(*(line(float(s), devices=(f"cam-{s + 250}",)) for s in range(50)))
 
 
 def test_of_each_second_the_last_line_is_kept(store) -> None:
@@ -389,6 +396,17 @@ def test_when_fusion_ran_is_known_and_when_not_is_a_gap(store) -> None:
         ]
         assert past.gaps(NOON, NOON.after(90.0)) == []
         assert past.kept_since() == NOON
+
+
+def test_a_machine_that_slept_did_not_follow(store) -> None:
+    """The lid was closed for an hour: playback showed an hour in which nobody moved."""
+    attendance, spans = Attendance(), []
+    for seconds in (*range(100), *range(3700, 3800)):
+        attendance.ran(NOON.after(seconds))
+        spans += attendance.due(NOON.after(seconds), last=seconds == 3799)
+    store.save([], sector=HOME, heard=spans)
+    with store.past(HOME) as past:
+        assert past.gaps(NOON, NOON.after(3799.0)) == [(NOON.after(99.0), NOON.after(3700.0))]
 
 
 def test_a_gap_is_what_no_run_covers() -> None:
