@@ -7,7 +7,8 @@ ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 ARG PIP_ARGS=""
 RUN useradd --uid 10001 --create-home tuanbien \
  && install -d -o tuanbien -g tuanbien \
-      /var/lib/tuanbien/broker /var/lib/tuanbien/journal /var/lib/tuanbien/sector /var/lib/tuanbien/cache
+      /var/lib/tuanbien/broker /var/lib/tuanbien/journal /var/lib/tuanbien/sector /var/lib/tuanbien/cache \
+      /var/lib/tuanbien/evidence
 ENV TUANBIEN_CACHE=/var/lib/tuanbien/cache
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
