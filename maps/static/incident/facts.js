@@ -102,7 +102,11 @@ export function showReasons(file, ground) {
 
 export function showEvidence({ evidence }, now) {
   document.getElementById("evidence").hidden = evidence.length === 0;
-  document.getElementById("crops").replaceChildren(...evidence.map((one) => element("li", { children: [
+  const crops = document.getElementById("crops");
+  const shown = evidence.map((one) => one.evidence_id).join(" ");
+  if (crops.dataset.shown === shown) return; // a crop never changes: no flicker with every step
+  crops.dataset.shown = shown;
+  crops.replaceChildren(...evidence.map((one) => element("li", { children: [
     element("img", { src: one.url, alt: word("case.crop", { id: one.evidence_id }), loading: "lazy" }),
     element("span", { text: `${one.device_id} · ${momentText(Date.parse(one.captured_at), now)}` }),
   ] })));

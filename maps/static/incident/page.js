@@ -1,7 +1,7 @@
 // The page of one incident: fetched whole, and anew whenever the stream says that it changed.
 
 import { may, me } from "../page/session.js";
-import { momentText, setTimeZone, word } from "../page/wording.js";
+import { LANGUAGE, momentText, setTimeZone, word } from "../page/wording.js";
 import { showEvidence, showHead, showLineage, showReasons, showRelated } from "./facts.js";
 import { follow } from "./follow.js";
 import { CaseMap } from "./case_map.js";
@@ -82,6 +82,9 @@ async function show(file) {
   const toPlayback = document.getElementById("to-playback");
   toPlayback.href = file.history_url;
   toPlayback.hidden = !(await may("see_picture"));
+  const toExport = document.getElementById("to-export");
+  toExport.href = `${address}/export?lang=${LANGUAGE}`;
+  toExport.hidden = !(await may("export"));
 }
 
 document.getElementById("print").addEventListener("click", () => window.print());

@@ -1,5 +1,6 @@
 // One alert as it stands in the list. Severity is colour, shape and word.
 
+import { cropsPlace, loadCrops } from "../page/crops.js";
 import { element } from "../page/element.js";
 import {
   badgesOf, factsOf, footOf, headlineOf, placesOf, reasonsOf,
@@ -8,7 +9,6 @@ import { severitySign } from "../page/severity_sign.js";
 import { coordinateText, momentText, word, wordOr } from "../page/wording.js";
 
 const REPORTED_LATE_S = 10; // when it was issued is told too, from then on
-const CROPS = 4; // shown in the list; the incident's page shows all
 
 const spans = (texts) => texts.map((text) => element("span", { text }));
 
@@ -39,27 +39,20 @@ export function alertCard(alert, incident, { now, ground, go, actions }) {
     element("span", { className: "alert-place", children: spans(placesOf(about, ground)) }),
     element("span", { className: "badges", children: badges }),
   ] });
-  button.addEventListener("click", go);
+  button.addEventListener("click", () => {
+    go();
+    loadCrops(about.incident_id);
+  });
   const parts = [button];
   const reasons = reasonsOf(about, ground).map((text) => element("li", { text }));
   if (reasons.length > 0) {
     parts.push(element("ul", { className: "alert-reasons", children: reasons }));
   }
-  const crops = cropsOf(incident?.evidence ?? about.evidence);
-  if (crops.length > 0) parts.push(element("p", { className: "alert-crops", children: crops }));
+  parts.push(cropsPlace(about.incident_id));
   parts.push(element("p", { className: "alert-foot", children: spans([
     ...footOf(seen, incident, now),
     ...(alert.written ?? [coordinateText(alert.feature.geometry.coordinates)]),
   ]) }));
   if (actions.length > 0) parts.push(element("p", { className: "alert-actions", children: actions }));
   return parts;
-}
-
-// Pictures that devices cut out, where the incident lists any.
-function cropsOf(evidence) {
-  if (!Array.isArray(evidence)) return [];
-  return evidence.slice(0, CROPS).map((one) => element("img", {
-    src: `/api/v1/evidence/${encodeURIComponent(one.evidence_id ?? one)}`,
-    alt: word("alert.crop"), loading: "lazy",
-  }));
 }
