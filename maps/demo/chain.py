@@ -126,13 +126,14 @@ def running_chain(plan: Plan, *, say: Say) -> Iterator[Chain]:
         say(f"broker ready on {broker.url}")
         children.watch(Child("broker", broker.process, broker.log))
         address = ("--broker", broker.url, "--store", store_url, offset)
+        evidence = ("--evidence", str(plan.run_folder / "evidence"))
         journal = ("--journal", str(plan.run_folder / "journal"))
         children.start_tuanbien(
-            "fusion", "fusion", "serve", str(plan.sector_file), *address, *journal
+            "fusion", "fusion", "serve", str(plan.sector_file), *address, *journal, *evidence
         )
         children.start_tuanbien(
             "maps",
-            *("maps", "serve", str(plan.sector_file), *address, "--port", str(port)),
+            *("maps", "serve", str(plan.sector_file), *address, *evidence, "--port", str(port)),
             "--without-login",  # nothing but fiction, on this machine
         )
         clock = partial(UtcTime.read_clock, offset_s=plan.clock_offset_s)

@@ -15,6 +15,7 @@ from typing import Final
 import cv2
 
 from edge.config import load_device
+from edge.evidence import EvidenceCropper
 from edge.frames import Clock, Frame
 from edge.messages import RefusedError, UtcTime
 from edge.pipeline import run
@@ -93,11 +94,12 @@ def main(argv: Sequence[str]) -> int:
         boot_id=boot_id,
         clock=clock,
     )
+    evidence = EvidenceCropper(config, publisher.publish_evidence) if config.evidence.on else None
     source = WorldSource(eye, renderer, began_at=arguments.began_at or clock(), clock=clock)
     try:
         run(
             config, source, detector, publisher,
-            clock=clock, stop=stop, boot_id=boot_id, simulated=True,
+            clock=clock, stop=stop, boot_id=boot_id, simulated=True, evidence=evidence,
         )  # fmt: skip
     finally:
         publisher.close(FAREWELL_S)

@@ -52,6 +52,7 @@ def script(name: str, targets: Mapping[str, Target] | None = None) -> Benchmark:
 
 BENCHMARKS = {
     "edge": script("bench_edge.py", {"ratio": Target(most=1.25), "rss_mb": Target(most=900.0)}),
+    "evidence": script("bench_evidence.py"),
     "geometry": script(
         "bench_geometry.py",
         {
