@@ -7,10 +7,9 @@ calls only hand over. What cannot be reached is said by `complaints` and tried a
 import asyncio
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
-from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from msgspec import Raw
@@ -50,6 +49,7 @@ FUSION_SILENT_S: Final = 15.0
 CANARY_LATE_S: Final = 180.0  # one passes through the whole chain every minute
 LOG_REJECTED_EVERY_S: Final = 10.0
 SNAPSHOT_KEPT_S: Final = 1.0
+TAKEN_AT_ONCE: Final = 200
 
 Clock = Callable[[], UtcTime]
 _T = TypeVar("_T")
@@ -172,6 +172,7 @@ class Feed:
         self._logged_rejected_s = -LOG_REJECTED_EVERY_S
         self._layers: dict[str, Any] | None = None  # the last snapshot
         self._layers_made_s = 0.0
+        self._handed: deque[tuple[str, bytes, bool]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -331,12 +332,21 @@ class Feed:
     # -- inside
 
     def _hand_over(self, topic: str, payload: bytes, retained: bool) -> None:  # noqa: FBT001 - paho's order
-        """Bring a message from paho's thread to the event loop."""
-        if self._loop is not None and not self._loop.is_closed():
+        """Bring a message from paho's thread to the event loop, with all that come meanwhile."""
+        self._handed.append((topic, payload, retained))
+        if len(self._handed) == 1 and self._loop is not None and not self._loop.is_closed():
             with suppress(RuntimeError):  # the loop closed between the question and the call
-                self._loop.call_soon_threadsafe(
-                    partial(self.take, topic, payload, retained=retained)
-                )
+                self._loop.call_soon_threadsafe(self._take_handed)
+
+    def _take_handed(self) -> None:
+        """Take what paho's thread brought, some at a time: others want the event loop too."""
+        try:
+            for _ in range(min(len(self._handed), TAKEN_AT_ONCE)):
+                topic, payload, retained = self._handed.popleft()
+                self.take(topic, payload, retained=retained)
+        finally:
+            if self._handed and self._loop is not None:
+                self._loop.call_soon(self._take_handed)
 
     async def _tick(self) -> None:
         while True:

@@ -8,6 +8,7 @@ what changed.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -322,7 +323,7 @@ def _raised(alert: Alert) -> tuple[UtcTime, UtcTime, str]:
 
 def _shed(kept: dict[str, Any], limit: int) -> list[str]:
     """Drop the least recently heard beyond the limit; return their ids."""
-    shed = list(kept)[: max(len(kept) - limit, 0)]
+    shed = list(islice(kept, max(len(kept) - limit, 0)))
     for name in shed:
         del kept[name]
     return shed
