@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     TypeDecorator,
+    column,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
@@ -49,7 +51,17 @@ class AlertRow(SQLModel, table=True):
     """An alert that was issued; it never changes, but for `published`."""
 
     __tablename__: ClassVar[str] = "alert"
-    __table_args__ = (Index("ix_alert_sector_issued_at", "sector", "issued_at"),)
+    __table_args__ = (
+        Index("ix_alert_sector_issued_at", "sector", "issued_at"),
+        # Asked for every few seconds, and seldom any: not to be looked for among a million.
+        Index(
+            "ix_alert_unpublished",
+            "sector",
+            "issued_at",
+            sqlite_where=column("published", Boolean()).is_(False),
+            postgresql_where=column("published", Boolean()).is_(False),
+        ),
+    )
 
     alert_id: str = Field(primary_key=True)
     incident_id: str = Field(index=True)

@@ -159,6 +159,28 @@ def test_an_alert_waits_to_be_published_until_the_broker_has_taken_it(store) -> 
     assert store.unpublished_alerts(HOME) == [alert(2)]
 
 
+def test_alerts_that_wait_are_not_looked_for_among_all_that_ever_were(store) -> None:
+    """Fusion asks every five seconds; in a store of a million it stood still for a second."""
+    many = [
+        msgspec.structs.replace(alert(1), alert_id=f"alert-{number}") for number in range(3000)
+    ]
+    store.save([AlertIssued(one) for one in many], sector=HOME)
+    store.mark_published([one.alert_id for one in many[:-1]])
+    plans = []
+
+    def note(connection, _cursor, statement, values, _context, _many) -> None:
+        explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
+        cursor = connection.connection.cursor()
+        plans.extend(str(row) for row in cursor.execute(f"{explain} {statement}", values))
+
+    with store._engine.connect() as connection:
+        connection.execute(sa.text("ANALYZE"))
+        connection.commit()
+    sa.event.listen(store._engine, "before_cursor_execute", note)
+    assert store.unpublished_alerts(HOME) == many[-1:]
+    assert "ix_alert_unpublished" in "".join(plans)
+
+
 def test_incidents_are_asked_for_by_what_changed_since(store) -> None:
     store.save([IncidentChanged(incident(1)), IncidentChanged(incident(2))], sector=HOME)
     revision, changed = store.incidents_changed_since(0, limit=100)
