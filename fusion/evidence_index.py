@@ -5,7 +5,7 @@
 A track's line names the crops of the detections that made it, so late messages change both alike.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -37,7 +37,6 @@ class Forgotten(NamedTuple):
 
     looked_at: int
     crops: int  # that are gone
-    unnamed: tuple[str, ...]  # digests that no crop has any more: their files may go
 
 
 def keep_crops(connection: sa.Connection, sector: str, crops: Iterable[Crop]) -> None:
@@ -132,11 +131,18 @@ def incidents_of(connection: sa.Connection, sector: str, evidence_id: str) -> li
 
 
 def forget_crops(
-    connection: sa.Connection, sector: str, *, before: UtcTime, at_most: int
+    connection: sa.Connection,
+    sector: str,
+    *,
+    before: UtcTime,
+    at_most: int,
+    remove: Callable[[str], None],
 ) -> Forgotten:
     """Look at so many crops from before an instant; delete those that no incident needs.
 
-    An incident needs them while it is open, and for good when it came out true.
+    An incident needs them while it is open, and for good when it came out true. `remove` deletes
+    the picture with a digest that no crop has any more: within the transaction, so that whatever
+    fails, no picture is left that nobody would look for again.
     """
     due = (
         sa.select(EVIDENCE.c.evidence_id, EVIDENCE.c.sha256)
@@ -147,7 +153,7 @@ def forget_crops(
     old = {row.evidence_id: row.sha256 for row in connection.execute(due)}
     _forget_links_to_nothing(connection, sector, before)
     if not old:
-        return Forgotten(0, 0, ())
+        return Forgotten(0, 0)
     needed = _needed(connection, sector, list(old))
     if needed:
         connection.execute(
@@ -164,8 +170,9 @@ def forget_crops(
     named = sa.select(EVIDENCE.c.sha256).where(
         EVIDENCE.c.sector == sector, EVIDENCE.c.sha256.in_(digests)
     )
-    unnamed = digests - set(connection.execute(named).scalars())
-    return Forgotten(len(old), len(gone), tuple(sorted(unnamed)))
+    for sha256 in sorted(digests - set(connection.execute(named).scalars())):
+        remove(sha256)
+    return Forgotten(len(old), len(gone))
 
 
 def _forget_links_to_nothing(connection: sa.Connection, sector: str, before: UtcTime) -> None:

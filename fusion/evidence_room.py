@@ -54,25 +54,20 @@ class EvidenceRoom:
         self.noted = []
 
     def tidy(self, now_s: float, now: UtcTime) -> None:
-        """Let go of a little of what has been kept for long enough.
-
-        First the store forgets, then the file goes: what is named is there.
-        """
+        """Let go of a little of what has been kept for long enough."""
         if now_s < self._due_s:
             return
         self._due_s = now_s + _EVERY_S
         try:
             gone = self._store.forget_crops(
-                self._sector_id, before=now.after(-self._keep_s), at_most=_AT_ONCE
+                self._sector_id,
+                before=now.after(-self._keep_s),
+                at_most=_AT_ONCE,
+                remove=self._folder.remove,
             )
-        except StoreUnavailableError as error:
-            _log.warning("evidence: %s", error)
+        except (StoreUnavailableError, OSError) as error:
+            _log.warning("evidence: nothing is deleted now: %s", error)
             return
-        for sha256 in gone.unnamed:
-            try:
-                self._folder.remove(sha256)
-            except OSError as error:
-                _log.error("evidence: cannot delete a crop: %s", error)
         self.forgotten += gone.crops
         if gone.looked_at == _AT_ONCE:
             self._due_s = now_s + _MORE_S

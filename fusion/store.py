@@ -7,7 +7,7 @@ the place in the journal they came from, so recovery knows what the store has se
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
@@ -155,14 +155,18 @@ class Store(Reading):
         with self._transaction() as connection:
             return forget(connection, sector, before=before, at_most=at_most)
 
-    def forget_crops(self, sector: str, *, before: UtcTime, at_most: int) -> Forgotten:
+    def forget_crops(
+        self, sector: str, *, before: UtcTime, at_most: int, remove: Callable[[str], None]
+    ) -> Forgotten:
         """Look at so many crops from before an instant; delete those that no incident needs.
+
+        `remove` deletes the picture with a digest; what it raises undoes all of it.
 
         Raises:
             StoreUnavailableError: Nothing was deleted.
         """
         with self._transaction() as connection:
-            return forget_crops(connection, sector, before=before, at_most=at_most)
+            return forget_crops(connection, sector, before=before, at_most=at_most, remove=remove)
 
     # -- writing: maps -----------------------------------------------------------------------
 

@@ -134,7 +134,7 @@ class _Teller:
             self._word("kind", alert.kind.value),
             self._words["case.probability"].format(
                 p=self._number(alert.probability * 100.0),
-                wrong=self._number(round((1.0 - alert.probability) * 100.0)),
+                wrong=self._number(max(1, round((1.0 - alert.probability) * 100.0))),
             ),
             plain(place_text(alert.place, self._language)),
             plain(alert.alert_id),

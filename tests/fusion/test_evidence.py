@@ -232,6 +232,12 @@ def test_what_late_data_make_void_shows_nobody(store) -> None:
     assert names(store, "t2") == ["b"]
 
 
+@pytest.fixture
+def removed() -> list[str]:
+    """The digests of the pictures that were deleted."""
+    return []
+
+
 # -- and for how long they are kept -------------------------------------------------------------
 
 
@@ -246,45 +252,61 @@ def test_what_late_data_make_void_shows_nobody(store) -> None:
         ({"state": "withdrawn"}, False),
     ],
 )
-def test_an_incident_keeps_its_crops_while_it_is_open_or_came_out_true(store, how, kept) -> None:
+def test_an_incident_keeps_its_crops_while_it_is_open_or_came_out_true(
+    store, how, kept, removed
+) -> None:
     store.save(
         [TracksUpdated((line(0.0, "a"),)), IncidentChanged(incident("t1", **how))],
         sector=HOME,
         crops=[crop("a"), crop("b")],
     )
-    gone = store.forget_crops(HOME, before=NOON.after(DAY_S), at_most=10)
+    gone = store.forget_crops(HOME, before=NOON.after(DAY_S), at_most=10, remove=removed.append)
     assert gone.looked_at == 2
     assert gone.crops == (1 if kept else 2)
     assert (store.crop("a", sector=HOME) is not None) is kept
     assert store.crop("b", sector=HOME) is None
 
 
-def test_what_is_kept_is_looked_at_again_a_week_later_when_it_may_go(store) -> None:
+def test_what_is_kept_is_looked_at_again_a_week_later_when_it_may_go(store, removed) -> None:
     told = [TracksUpdated((line(0.0, "a"),)), IncidentChanged(incident("t1"))]
     store.save(told, sector=HOME, crops=[crop("a")])
-    assert store.forget_crops(HOME, before=NOON.after(1.0), at_most=10).looked_at == 1
-    assert store.forget_crops(HOME, before=NOON.after(1.0), at_most=10).looked_at == 0
+    assert (
+        store.forget_crops(
+            HOME, before=NOON.after(1.0), at_most=10, remove=removed.append
+        ).looked_at
+        == 1
+    )
+    assert (
+        store.forget_crops(
+            HOME, before=NOON.after(1.0), at_most=10, remove=removed.append
+        ).looked_at
+        == 0
+    )
     closed = incident("t1", state="closed", outcome=Outcome.DONG_VAT)
     store.save([IncidentChanged(closed)], sector=HOME)
-    gone = store.forget_crops(HOME, before=NOON.after(8 * DAY_S), at_most=10)
-    assert (gone.crops, gone.unnamed) == (1, (crop("a").sha256,))
+    gone = store.forget_crops(
+        HOME, before=NOON.after(8 * DAY_S), at_most=10, remove=removed.append
+    )
+    assert (gone.crops, removed) == (1, [crop("a").sha256])
     assert names(store, "t1") == []
 
 
-def test_old_crops_go_in_small_pieces_the_oldest_first(store) -> None:
+def test_old_crops_go_in_small_pieces_the_oldest_first(store, removed) -> None:
     store.save([], sector=HOME, crops=[crop(f"c{n}", float(n)) for n in range(5)])
-    gone = store.forget_crops(HOME, before=NOON.after(DAY_S), at_most=2)
+    gone = store.forget_crops(HOME, before=NOON.after(DAY_S), at_most=2, remove=removed.append)
     assert (gone.looked_at, gone.crops) == (2, 2)
     assert [store.crop(f"c{n}", sector=HOME) is None for n in range(5)] == [
         True, True, False, False, False,
     ]  # fmt: skip
 
 
-def test_a_picture_stays_while_any_crop_names_it(store) -> None:
+def test_a_picture_stays_while_any_crop_names_it(store, removed) -> None:
     same = "a" * 64
     store.save([], sector=HOME, crops=[crop("a", sha256=same), crop("b", DAY_S, sha256=same)])
-    assert store.forget_crops(HOME, before=NOON.after(1.0), at_most=9).unnamed == ()
-    assert store.forget_crops(HOME, before=NOON.after(2 * DAY_S), at_most=9).unnamed == (same,)
+    store.forget_crops(HOME, before=NOON.after(1.0), at_most=9, remove=removed.append)
+    assert removed == []
+    store.forget_crops(HOME, before=NOON.after(2 * DAY_S), at_most=9, remove=removed.append)
+    assert removed == [same]
 
 
 def test_a_room_lets_go_of_rows_and_files_and_counts_them(store, folder) -> None:
@@ -302,6 +324,24 @@ def test_a_room_lets_go_of_rows_and_files_and_counts_them(store, folder) -> None
     assert not path.exists()
     assert store.crop(evidence_id_of(message), sector=HOME) is None
     assert (room.kept, room.lost, room.forgotten) == (1, 1, 1)
+
+
+def test_a_disk_that_deletes_nothing_leaves_the_row_for_the_next_time(store, folder) -> None:
+    room = EvidenceRoom(HOME, store, folder, keep_s=DAY_S)
+    message = sent()
+    room.note(folder.take(message))
+    store.save([], sector=HOME, crops=room.noted)
+
+    def refuse(sha256: str) -> None:
+        raise PermissionError(13, f"{sha256} cannot be deleted")
+
+    folder.remove = refuse
+    room.tidy(0.0, NOON.after(2 * DAY_S))
+    assert store.crop(evidence_id_of(message), sector=HOME) is not None
+    assert room.forgotten == 0
+    del folder.remove
+    room.tidy(100.0, NOON.after(2 * DAY_S))
+    assert room.forgotten == 1
 
 
 def test_a_line_without_crops_is_written_as_ever() -> None:
