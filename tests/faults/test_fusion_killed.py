@@ -146,6 +146,10 @@ def test_fusion_killed_again_and_again_ends_where_it_would_have_without(
         time.sleep(0.5)
     for said, expected in zip(words(store), (alerts, incidents, last_lines), strict=True):
         assert said == expected
+    replayed = written(tmp_path / "replayed" / "tracks.jsonl")
+    # Of each second of a track the last line: playback shows what was, too.
+    of_seconds = {(line["track_id"], line["t"][:19]): line["t"] for line in replayed}
+    assert pictured(store) == {(name, t) for (name, _), t in of_seconds.items()}
     assert fusion.stop() == 0
     post.close()
     assert store.rejected("test-sector") == {}
@@ -173,6 +177,14 @@ def words(store: Store) -> tuple[dict, dict, dict]:
         {one.incident_id: told(one) for one in store.incidents(9999)},
         {one.track_id: told(one) for one in tracks_of(store)},
     )
+
+
+def pictured(store: Store) -> set[tuple[str, str]]:
+    """Return the lines that playback has, by track and time."""
+    now = UtcTime.read_clock()
+    with store.past("test-sector") as past:
+        lines = past.lines(now.after(-3600.0), now.after(60.0))
+        return {(line.track_id, line.t.rfc3339()) for line in lines}
 
 
 def tracks_of(store: Store) -> list:

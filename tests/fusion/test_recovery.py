@@ -101,7 +101,9 @@ def pictured(store: Store) -> list[TrackUpdate]:
         return list(past.lines(BEGAN_AT.after(-60.0), BEGAN_AT.after(ENDS_S)))
 
 
-def arrivals(walk, chance: random.Random) -> list[tuple[float, bytes]]:
+def arrivals(
+    walk, chance: random.Random, *, late_share: float = 0.25
+) -> list[tuple[float, bytes]]:
     """One walker after the other, far apart, each seen by a camera; some messages come late."""
     found = []
     for number in range(WALKERS):
@@ -111,7 +113,7 @@ def arrivals(walk, chance: random.Random) -> list[tuple[float, bytes]]:
             name=name, device=name, begin=begin, lon=lon, from_m=-8.0, to_m=8.0, speed_mps=4.0
         ):
             at_s = message.captured_at.seconds_since(BEGAN_AT)
-            late_s = chance.uniform(1.0, 6.0) if chance.random() < 0.25 else 0.1
+            late_s = chance.uniform(1.0, 6.0) if chance.random() < late_share else 0.1
             found.append((at_s + late_s, encode(replace(message, sent_at=message.captured_at))))
     return found
 
@@ -169,6 +171,20 @@ def test_a_death_at_any_instant_changes_nothing_that_the_store_ends_with(
     assert words == list(replayed(sector_file, tmp_path / "broken"))
     standing = [one for one in expected[1].values() if one.state != "withdrawn"]
     assert len(standing) == len(expected[0]) == WALKERS
+
+
+def test_late_data_leave_playback_as_if_everything_had_come_in_order(
+    sector_file, tmp_path, walk
+) -> None:
+    pictures = []
+    for name, late_share in (("late", 0.25), ("orderly", 0.0)):
+        comes = arrivals(walk, random.Random(5), late_share=late_share)
+        life = Life(sector_file, tmp_path / name)
+        life.live(0.0, ENDS_S, comes)
+        pictures.append(pictured(life.store))
+        life.die()
+    late, orderly = pictures
+    assert late == orderly != []
 
 
 def test_the_journal_of_a_service_that_was_killed_says_what_its_store_says(
