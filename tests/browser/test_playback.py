@@ -132,7 +132,9 @@ def test_time_runs_and_what_happened_happens_again(live_map: "Served", open_page
     page.page.select_option("#speed", "120")
     page.page.locator(".replay-banner").click()
     page.page.keyboard.press("Space")
-    page.page.wait_for_function("() => document.querySelectorAll('#alerts-list > li').length === 2")
+    page.page.wait_for_function(
+        "() => document.querySelectorAll('#alerts-list > li').length === 2"
+    )
     page.page.keyboard.press("Space")
     assert HOSTILE in (page.page.locator("#alerts-list").text_content() or "")
     page.page.keyboard.press("Home")
