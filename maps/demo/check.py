@@ -16,6 +16,7 @@ from maps.demo.night import SEED, Night, running_night
 from maps.demo.run import describe, interruptible
 from maps.demo.walkers import PATROL_CROSSES_S, TRAVELLER_CROSSES_S, Role, crossings
 from maps.demo.world import write_world
+from maps.pages import PAGES
 
 LIMIT_S: Final = 170.0
 PREPARED_WITHIN_S: Final = 60.0  # `make demo` has brought the weights before
@@ -136,8 +137,12 @@ def check_page(page_url: str) -> int:
         if not own and not address.startswith(_NAMES_NOT_LOADED):
             msg = f"{page_url}/ names the outside address {address}"
             raise RefusedError(msg)
+    open_pages = httpx.get(f"{page_url}/api/v1/me", timeout=10.0).json()["pages"]
+    closed = {address for name, address in PAGES if name not in open_pages}  # and hidden
     own_files = [
-        one for one in _ADDRESS.findall(answer.text) if not one.startswith(("#", "data:"))
+        one
+        for one in _ADDRESS.findall(answer.text)
+        if one not in closed and not one.startswith(("#", "data:"))
     ]
     for name in own_files:
         status = httpx.get(httpx.URL(f"{page_url}/").join(name), timeout=10.0).status_code

@@ -126,7 +126,7 @@ def test_hostile_text_is_shown_and_never_run(live_map, field, open_page) -> None
     field.track("track-1", label=HOSTILE)
     page.locator('canvas.moving[data-drawn="1"]').wait_for(state="attached")
     for sign, title in ((".track-cursor", "Phân loại"), (".eye", "camera giám sát")):
-        page.locator(sign).first.dispatch_event("click")
+        page.locator(f"{sign}:not([hidden])").first.dispatch_event("click")
         popup = page.locator(".leaflet-popup-content", has_text=title)
         popup.wait_for()
         assert HOSTILE in popup.inner_text()
