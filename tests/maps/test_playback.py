@@ -28,6 +28,7 @@ from fusion.workflow import _worked_on, as_of
 from maps import assets, past_picture
 from maps.app import create_app
 from maps.feed import Feed
+from maps.people.door import person_of
 from maps.people.roles import Person, Role
 from maps.picture import Picture
 
@@ -56,12 +57,10 @@ def get(sector, store, noon) -> Callable[..., httpx.Response]:
     app = create_app(sector=sector, feed=feed)
 
     def ask(path: str, *, role: Role = Role.GUARD, **asked: object) -> httpx.Response:
-        async def as_somebody(scope: Any, receive: Any, send: Any) -> None:
-            scope.setdefault("state", {})["person"] = Person("p", "P", role, "unit")
-            await app(scope, receive, send)
+        app.dependency_overrides[person_of] = lambda: Person("p", "P", role, "unit")
 
         async def once() -> httpx.Response:
-            transport = httpx.ASGITransport(as_somebody)
+            transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(
                 transport=transport, base_url="http://localhost"
             ) as client:
