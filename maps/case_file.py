@@ -17,7 +17,7 @@ from fusion.steps import next_steps
 from maps.evidence import told as crop_told
 from maps.feed import ReadStore
 from maps.own_incidents import may_see
-from maps.people.roles import Person, steps_of
+from maps.people.roles import Person, Role, steps_of
 
 _MOST: Final = 200  # alerts, tracks or incidents of one kind
 _MOST_HELD_BACK: Final = 2000  # looked at
@@ -32,7 +32,12 @@ def case_file(store: ReadStore, incident: Incident, person: Person) -> dict[str,
     """
     alerts = store.alerts_named(incident.alert_ids[-_MOST:])
     related = _related(store, incident, alerts, person)
-    before = [one["incident_id"] for one in related if one["relation"] == "took_over"]
+    before = [
+        one["incident_id"]
+        for one in related
+        # One that is no longer kept was anybody's but a partner's to see.
+        if one["relation"] == "took_over" and (one["incident"] or person.role is not Role.PARTNER)
+    ]
     deeds = [deed for name in (*before, incident.incident_id) for deed in store.deeds(name)]
     return {
         "incident": incident,

@@ -15,7 +15,7 @@ from maps.case_file import case_file, steps_for
 from maps.feed import Feed
 from maps.own_incidents import IncidentId, Seeing, seen_by
 from maps.pages import answer, render_page
-from maps.people.roles import AT_THE_MACHINE
+from maps.people.roles import AT_THE_MACHINE, Right, rights_of
 from maps.picture import Change
 from maps.presence import FORGOTTEN_S, Presence, Seat
 from maps.step_api import json_only
@@ -93,7 +93,9 @@ async def one_incident(
         found = await feed.ask(lambda store: case_file(store, incident, person))
     except RefusedError as error:
         raise HTTPException(503, str(error)) from error
-    units = {sector.unit, incident.unit, *(one.unit_id for one in feed.picture.patrols())}
+    units = {sector.unit, incident.unit}
+    if Right.SEE_PICTURE in rights_of(person.role):  # our patrols are part of it
+        units.update(one.unit_id for one in feed.picture.patrols())
     return json_response(
         found
         | steps_for(person, incident)

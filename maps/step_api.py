@@ -31,7 +31,7 @@ from maps.api import LiveFeed, ServedSector, json_response
 from maps.feed import ReadStore
 from maps.own_incidents import IncidentId, Seeing, seen_by
 from maps.people.door import having
-from maps.people.roles import AT_THE_MACHINE, Person, Right, Role, steps_of
+from maps.people.roles import AT_THE_MACHINE, Person, Right, Role, may_say, steps_of
 from maps.steps import UnansweredError
 
 router = APIRouter()
@@ -69,7 +69,7 @@ class Step(BaseModel):
 def _described() -> dict[int | str, dict[str, Any]]:
     schema = {"$ref": "#/components/schemas/Incident"}
     whys = {
-        403: "Their role takes no such step.",
+        403: "Their role takes no such step, or decides nothing that it says.",
         404: "There is no such incident.",
         409: "Somebody else was first, or no such step leads on from its state.",
         413: "The body is longer than any step.",
@@ -102,6 +102,9 @@ async def take_step(
     """Take a step with an incident; the answer is the incident as it stands then."""
     if verb not in steps_of(person.role):
         raise HTTPException(403, f"the role {person.role.value} may not {verb.value}")
+    for field in step.model_dump(exclude_none=True):
+        if not may_say(person.role, field):
+            raise HTTPException(403, f"the role {person.role.value} may not say {field}")
     step = _signed(step, person)
     if person.role is Role.PARTNER:
         await seen_by(person, feed, incident_id)
@@ -129,7 +132,7 @@ async def deeds(incident_id: IncidentId, person: Seeing, feed: LiveFeed) -> Resp
         found = await feed.ask(lambda store: store.deeds(incident_id))
     except RefusedError as error:
         raise HTTPException(503, str(error)) from error
-    return json_response(found)
+    return json_response([one for one in found if one.sector == feed.picture.sector_id])
 
 
 @router.get(

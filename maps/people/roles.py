@@ -59,6 +59,14 @@ _STEPS: Final = MappingProxyType(
         Role.PARTNER: frozenset({Verb.NOTE}),
     }
 )
+# Any step can carry these fields: whoever may not decide them does not slip them into a note.
+_DECIDED_BY: Final = MappingProxyType(
+    {
+        "assigned_to": frozenset({Verb.DISPATCH, Verb.HAND_OVER}),
+        "cause": frozenset({Verb.DISMISS}),
+        "outcome": frozenset({Verb.DISMISS, Verb.RESOLVE, Verb.CLOSE}),
+    }
+)
 _PAGES: Final = MappingProxyType(
     {
         "map": Right.SEE_PICTURE,
@@ -81,6 +89,11 @@ def rights_of(role: Role) -> frozenset[Right]:
 def steps_of(role: Role) -> frozenset[Verb]:
     """Return the steps of an incident's work that a role may take."""
     return _STEPS[role]
+
+
+def may_say(role: Role, field: str) -> bool:
+    """Tell whether a role's steps may carry a field: one of the steps that decide it is theirs."""
+    return field not in _DECIDED_BY or bool(_DECIDED_BY[field] & _STEPS[role])
 
 
 def pages_of(role: Role) -> list[str]:

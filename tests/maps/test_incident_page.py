@@ -126,6 +126,40 @@ def test_work_that_was_taken_over_is_told_with_its_deeds(ask, keep, store, say) 
     assert [one["reason"] for one in found["deeds"]] == ["đã gọi"]
 
 
+def test_a_partner_learns_neither_what_was_done_elsewhere_nor_who_is_on_patrol(
+    ask, keep, store, feed, say, who
+) -> None:
+    """What an incident took over was not handed to it, and our patrols are part of the picture."""
+    old = keep("alert-1")
+    later = say.incident(say.alert("alert-1", incident_id="later"), assigned_to="cong-an")
+    moment = later.opened_at
+    deed = {
+        "message_id": "m1",
+        "incident_id": old,
+        "sector": "bien-thu",
+        "verb": "note",
+        "actor": "Lan",
+        "role": "truc-ban",
+        "at": moment,
+        "received_at": moment,
+        "result": "applied",
+        "reason": "nguồn tin ở bản trên",
+        "state": "new",
+        "version": 1,
+    }
+    reply = decode_as(encode({"deed": deed}), CommandAnswered.__annotations__["reply"])
+    store.save([IncidentChanged(later), CommandAnswered(reply)], sector="bien-thu")
+    feed.picture.take(*say.position("to-tuan-tra-1"), received_at=moment)
+    path = "/api/v1/incidents/later"
+    assert ask("GET", path).json()["deeds"]
+    assert "to-tuan-tra-1" in ask("GET", path).json()["units"]
+    who[0] = Person("a-2", "Công an", Role.PARTNER, "cong-an")
+    answer = ask("GET", path)
+    assert answer.json()["deeds"] == []
+    assert "nguồn tin" not in answer.text
+    assert "to-tuan-tra-1" not in answer.text
+
+
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("role", Role)
 def test_the_steps_told_are_those_that_fusion_takes_and_the_role_may(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from edge.messages import (
     CommandMessage,
@@ -301,6 +302,33 @@ def test_a_role_takes_its_own_steps_and_no_others(ask, fusion, who, role, verb) 
         assert answer.status_code == 403
         assert answer.json()["detail"] == f"the role {role.value} may not {verb.value}"
         assert fusion.deeds(fusion.incident_id) == before
+
+
+@pytest.mark.parametrize(
+    "said", [{"assigned_to": "kiem-lam"}, {"outcome": "bat_giu"}, {"cause": "dong_vat"}]
+)
+@pytest.mark.parametrize("role", [Role.GUARD, Role.PARTNER])
+def test_nobody_decides_by_a_note_what_is_not_theirs_to_decide(
+    ask, fusion, who, role, said
+) -> None:
+    """A guard's note with `assigned_to` handed an incident over; a partner's set its outcome."""
+    who[0] = somebody(role, "kiem-lam")
+    fusion.hand_to("kiem-lam")
+    note = {"expected_version": 2, "reason": "đã xem"}
+    path = f"incidents/{fusion.incident_id}/note"
+    answer = ask("POST", path, json=note | said)
+    assert answer.status_code == 403
+    assert answer.json()["detail"] == f"the role {role.value} may not say {next(iter(said))}"
+    assert len(fusion.deeds(fusion.incident_id)) == 2
+    assert ask("POST", path, json=note | {"rescue": True}).json()["rescue"] is True
+
+
+def test_another_sectors_deeds_in_the_same_store_are_not_told(ask, fusion, who) -> None:
+    who[0] = somebody(Role.COMMANDER)
+    fusion.hand_to("kiem-lam")
+    own = fusion.deeds
+    fusion.deeds = lambda name: [replace(one, sector="khac") for one in own(name)]
+    assert ask("GET", f"incidents/{fusion.incident_id}/deeds").json() == []
 
 
 @pytest.mark.parametrize("said", [{"actor": "Minh"}, {"role": "commander"}, {"actor": ""}])
