@@ -13,7 +13,7 @@ from maps.feed import Feed
 from maps.layers import Feature, collection
 from maps.metrics import CONTENT_TYPE, exposition
 from maps.own_incidents import Seeing
-from maps.people.door import having, on_loopback, person_of, while_logged_in
+from maps.people.door import having, on_loopback, person_of, session_of, while_logged_in
 from maps.people.roles import Right, rights_of
 
 GEOJSON: Final = "application/geo+json"
@@ -156,14 +156,17 @@ async def stream(
 
 
 @router.get("/healthz")
-async def healthz(feed: LiveFeed) -> Response:
+async def healthz(request: Request, feed: LiveFeed) -> Response:
     """200 while the broker is connected and the store answers, else 503 with the reasons.
 
+    `reasons` name addresses: they are for this machine and for whoever is logged in.
     `fusion` says how fusion is (`online`, `offline since …`, `silent since …`, `never heard`) and
     leaves the status as it is: to restart the map because fusion died would help nobody.
     """
     complaints = feed.complaints()
-    body = {"ok": not complaints, "reasons": complaints, "fusion": feed.tell_fusion()}
+    is_known = on_loopback(request) or session_of(request) is not None
+    reasons = complaints if is_known else []
+    body = {"ok": not complaints, "reasons": reasons, "fusion": feed.tell_fusion()}
     return json_response(body, status=503 if complaints else 200)
 
 

@@ -18,6 +18,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edge.messages import RefusedError
 from fusion.sector import Sector
 from maps import assets
 from maps.api import router, wire_schemas
@@ -155,6 +156,12 @@ def _add_pages(app: FastAPI, sector: Sector) -> None:
 
 
 def _add_refusals(app: FastAPI) -> None:
+    @app.exception_handler(RefusedError)
+    async def away(_: Request, error: RefusedError) -> JSONResponse:
+        """Say what does not answer now: store or fusion."""
+        headers = {"Cache-Control": "no-store"}
+        return JSONResponse({"detail": str(error)}, status_code=503, headers=headers)
+
     @app.exception_handler(RequestValidationError)
     async def refused(_: Request, error: RequestValidationError) -> JSONResponse:
         """Say what of a request is wrong, without what was sent: 1e999 cannot be written."""

@@ -105,6 +105,8 @@ class Accounts:
 
     def find(self, account: str) -> Account | None:
         """Return an account; None: there is none of that name."""
+        if not _ACCOUNT.fullmatch(account):
+            return None  # and PostgreSQL takes no NUL
         return self._first(ACCOUNT.c.account == account)
 
     def of_subject(self, subject: str) -> Account | None:
@@ -117,11 +119,14 @@ class Accounts:
         """Where there is no account at all, make one administrator; return its password."""
         password = one_time()
         kept = self._passwords.kept(password)
-        with self._book.transaction() as connection:
-            if connection.execute(sa.select(ACCOUNT.c.account).limit(1)).first() is not None:
-                return None
-            row = _row(NewAccount(FIRST, "Quản trị", Role.ADMINISTRATOR), now=now)
-            connection.execute(sa.insert(ACCOUNT).values(row | {"password_hash": kept}))
+        try:
+            with self._book.transaction() as connection:
+                if connection.execute(sa.select(ACCOUNT.c.account).limit(1)).first() is not None:
+                    return None
+                row = _row(NewAccount(FIRST, "Quản trị", Role.ADMINISTRATOR), now=now)
+                connection.execute(sa.insert(ACCOUNT).values(row | {"password_hash": kept}))
+        except sa.exc.IntegrityError:  # another server made it at the same moment
+            return None
         note("account made", account=FIRST, role=Role.ADMINISTRATOR, by="first start")
         return password
 
@@ -171,6 +176,12 @@ class Accounts:
     def give_unit(self, account: str, unit: str | None, *, by: Changer) -> None:
         """Put into another unit, or into none."""
         self._change(account, {"unit": unit}, by=by)
+
+    def give_role_and_unit(
+        self, account: str, role: Role, unit: str | None, *, by: Changer
+    ) -> None:
+        """Give both at once, as a provider says them."""
+        self._change(account, {"role": role.value, "unit": unit}, by=by)
 
     def give_sectors(self, account: str, sectors: str, *, by: Changer) -> None:
         """Say for which sectors an account is: `*`, or ids with blanks or commas between."""
@@ -243,6 +254,8 @@ class Accounts:
         Raises:
             RefusedError: There is no such account, `by` may not, or nobody could administer then.
         """
+        if not _ACCOUNT.fullmatch(account):
+            raise _none(account)
         with self._book.transaction() as connection:
             # The administrators too: two of them must not lock each other out at once.
             query = sa.select(ACCOUNT).where(
@@ -252,8 +265,7 @@ class Accounts:
             found = {row.account: _account(row) for row in rows}
             old = found.get(account)
             if old is None:
-                msg = f"there is no account {account!r}"
-                raise RefusedError(msg)
+                raise _none(account)
             _hold_within(by, old.sectors)
             _hold_to_change(old, new, by=by)
             others = [one for one in found.values() if one.account != account]
@@ -373,6 +385,10 @@ def _hold_within(by: Changer, sectors: str) -> None:
     if beyond:
         msg = f"sectors: {by.who} administers {by.sectors!r}, not {beyond[0]!r}"
         raise RefusedError(msg)
+
+
+def _none(account: str) -> RefusedError:
+    return RefusedError(f"there is no account {account!r}")
 
 
 def _by(by: Changer) -> dict[str, str]:

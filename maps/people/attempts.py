@@ -16,6 +16,7 @@ import secrets
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from edge.messages import UtcTime
 from fusion.tables import KNOWN_BROWSER, LOGIN_FAILURE
@@ -75,13 +76,8 @@ class Attempts:
             ]
             if waits_s:
                 return Attempt(tuple(most), is_known, max(waits_s))
-            counted = {row.whose for row in rows}
-            for whose in most:
-                if whose in counted:
-                    _add(connection, whose, 1)
-                else:
-                    new = {"whose": whose, "count": 1, "began_at": now}
-                    connection.execute(sa.insert(LOGIN_FAILURE).values(new))
+            for whose in sorted(most):  # in one order, so that no two wait for each other
+                _count(connection, whose, now)
         return Attempt(tuple(most), is_known)
 
     def forgive(self, attempt: Attempt) -> None:
@@ -147,6 +143,14 @@ def _forget(connection: sa.Connection, now: UtcTime) -> None:
 def _add(connection: sa.Connection, whose: str, number: int) -> None:
     counted = sa.update(LOGIN_FAILURE).where(LOGIN_FAILURE.c.whose == whose)
     connection.execute(counted.values(count=LOGIN_FAILURE.c["count"] + number))
+
+
+def _count(connection: sa.Connection, whose: str, now: UtcTime) -> None:
+    """Add one to a count, or begin it: others may begin it at the same moment."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    begun = insert(LOGIN_FAILURE).values(whose=whose, count=1, began_at=now)
+    more = {"count": LOGIN_FAILURE.c["count"] + 1}
+    connection.execute(begun.on_conflict_do_update(index_elements=["whose"], set_=more))
 
 
 def _is(browser: str, account: str) -> sa.ColumnElement[bool]:

@@ -5,15 +5,19 @@ import ipaddress
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import Depends, HTTPException, Request
 
+from edge.messages import RefusedError
 from maps.people.log_in import LogIn
 from maps.people.roles import AT_THE_MACHINE, Person, Right, Role, rights_of
 from maps.people.sessions import Session
 
 STREAM_LOOKS_EVERY_S: Final = 5.0
+ACCOUNTS_AWAY_S: Final = 600.0
+_WAITS_S: Final = 0.25  # a database that is slow holds no alert back for longer
 NOBODY: Final = "nobody is logged in, or the session has ended"
 
 
@@ -86,16 +90,41 @@ async def while_logged_in(
 ) -> AsyncIterator[bytes]:
     """Pass on an endless answer for as long as the session lasts that asked for it.
 
-    It is heard of meanwhile: whoever has a map open is there.
+    It is heard of meanwhile: whoever has a map open is there. While the accounts cannot be read
+    nobody can change them either, so the picture goes on for `ACCOUNTS_AWAY_S` at most.
     """
     log_in, session = log_in_of(request), session_of(request)
-    loop = asyncio.get_running_loop()
-    looks_s = loop.time() + STREAM_LOOKS_EVERY_S
     async with aclosing(chunks) as open_chunks:
-        async for chunk in open_chunks:
-            if log_in is not None and session is not None and loop.time() >= looks_s:
-                looks_s = loop.time() + STREAM_LOOKS_EVERY_S
-                look_up = log_in.sessions.look_up
-                if await asyncio.to_thread(look_up, session.digest, now=log_in.clock()) is None:
+        if log_in is None or session is None:
+            async for chunk in open_chunks:
+                yield chunk
+            return
+        loop = asyncio.get_running_loop()
+        looks_s, found_s = loop.time() + STREAM_LOOKS_EVERY_S, loop.time()
+        looking: asyncio.Task[bool | None] | None = None
+        try:
+            async for chunk in open_chunks:
+                if looking is None and loop.time() >= looks_s:
+                    looks_s = loop.time() + STREAM_LOOKS_EVERY_S
+                    looking = asyncio.create_task(_lasts(log_in, session))
+                    await asyncio.wait({looking}, timeout=_WAITS_S)
+                if looking is not None and looking.done():
+                    lasts, looking = looking.result(), None
+                    if lasts is False:
+                        return
+                    found_s = loop.time() if lasts else found_s
+                if loop.time() - found_s > ACCOUNTS_AWAY_S:
                     return
-            yield chunk
+                yield chunk
+        finally:
+            if looking is not None:
+                looking.cancel()
+
+
+async def _lasts(log_in: LogIn, session: Session) -> bool | None:
+    """Tell whether a session lasts; None: the accounts cannot be read now."""
+    look_up = partial(log_in.sessions.look_up, session.digest, now=log_in.clock())
+    try:
+        return await log_in.ask(look_up) is not None
+    except RefusedError:
+        return None

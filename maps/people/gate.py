@@ -4,8 +4,8 @@ It opens for a session and for the public addresses; what the person may then do
 for itself (`maps.people.door`). A page without a session leads to the log-in and back.
 """
 
-import asyncio
 import hmac
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
@@ -86,7 +86,7 @@ class Gate:
         if not session_id:
             return None
         log_in = self._log_in
-        return await asyncio.to_thread(log_in.sessions.find, session_id, now=log_in.clock())
+        return await log_in.ask(partial(log_in.sessions.find, session_id, now=log_in.clock()))
 
     def _is_own(self, request: Request) -> bool:
         """Tell whether a page of this server sent a change, or a program that is no browser."""
@@ -115,8 +115,9 @@ def local_path(text: str | None) -> str:
 
 def _is_page(request: Request) -> bool:
     """Tell whether a person waits for a page, and no script for data."""
-    wants = request.method in _SAFE and "text/html" in request.headers.get("accept", "")
-    return wants and not request.url.path.startswith("/api/")
+    path = request.url.path
+    wants = "text/html" in request.headers.get("accept", "")
+    return wants and (request.method in _SAFE or path in _FORMS) and not path.startswith("/api/")
 
 
 def _turned_away(request: Request, session: Session, token: str) -> Response | None:

@@ -4,10 +4,12 @@ Until the password was right, every answer is the same and takes as long, whethe
 account or not; only then is said what else stands in the way.
 """
 
+import asyncio
 import unicodedata
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from edge.messages import UtcTime
 from maps.people.accounts import ONE_TIME_S, Account, Accounts, is_for
@@ -18,6 +20,8 @@ from maps.people.record import note
 from maps.people.sessions import Lifetime, Sessions
 
 _LONGEST_TYPED: Final = 64
+_ASKING_AT_ONCE: Final = 4
+_T = TypeVar("_T")
 
 
 class Why(StrEnum):
@@ -76,6 +80,17 @@ class LogIn:
         self.sector_id = sector_id
         self.is_https = is_https
         self.clock = clock
+        # Neither a flood of log-ins nor somebody's long table keeps a session waiting.
+        self._asking = ThreadPoolExecutor(_ASKING_AT_ONCE, thread_name_prefix="sessions")
+        self._trying = ThreadPoolExecutor(1, thread_name_prefix="log-in")
+
+    async def ask(self, question: Callable[[], _T]) -> _T:
+        """Ask the accounts and sessions something short, in a thread kept for that."""
+        return await asyncio.get_running_loop().run_in_executor(self._asking, question)
+
+    async def try_in_turn(self, attempt: Callable[[], _T]) -> _T:
+        """Look at somebody's password, in the one thread kept for that."""
+        return await asyncio.get_running_loop().run_in_executor(self._trying, attempt)
 
     def cookie(self, what: str) -> str:
         """Return a cookie's name. A browser binds `__Host-` to this very host, by https.

@@ -4,9 +4,9 @@ These pages are made anew for each request, since they carry a token. That of th
 a cookie of its own (there is no session yet), the others' to the session.
 """
 
-import asyncio
 import hmac
 import secrets
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 from urllib.parse import parse_qsl
@@ -62,13 +62,15 @@ async def login(request: Request) -> Response:
             request, following=following, why="old_page", status=HTTPStatus.FORBIDDEN
         )
     try:
-        outcome = await asyncio.to_thread(
-            log_in.enter,
-            form.get("account", ""),
-            form.get("password", ""),
-            address=address_of(request),
-            browser=request.cookies.get(log_in.cookie("browser")),
-            old_session=request.cookies.get(log_in.cookie("session")),
+        outcome = await log_in.try_in_turn(
+            partial(
+                log_in.enter,
+                form.get("account", ""),
+                form.get("password", ""),
+                address=address_of(request),
+                browser=request.cookies.get(log_in.cookie("browser")),
+                old_session=request.cookies.get(log_in.cookie("session")),
+            )
         )
     except RefusedError as error:
         note("log-in impossible", reason=error, address=address_of(request))
@@ -89,7 +91,7 @@ async def logout(request: Request, _: Asking) -> Response:
     token = request.headers.get("x-csrf-token") or form.get("csrf", "")
     if session is None or not _same(token, request.state.csrf):
         raise HTTPException(403, "the token is not that of the session")
-    await asyncio.to_thread(log_in.sessions.end, session.digest)
+    await log_in.ask(partial(log_in.sessions.end, session.digest))
     note("logged out", account=session.account, address=address_of(request))
     answer = RedirectResponse(LOGIN, HTTPStatus.SEE_OTHER, headers=_HEADERS)
     answer.headers["Clear-Site-Data"] = '"cache"'
@@ -112,10 +114,10 @@ async def change_password(request: Request, person: Asking) -> Response:
     form = await _form(request)
     if not _same(form.get("csrf", ""), request.state.csrf):
         raise HTTPException(403, "the token is not that of the session")
-    why = await asyncio.to_thread(_why_not, log_in, person.id, form, address_of(request))
+    why = await log_in.try_in_turn(partial(_why_not, log_in, person.id, form, address_of(request)))
     if why is not None:
         return _password_form(request, why=why, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    entry = await asyncio.to_thread(_renew, log_in, person.id, form["new"], request)
+    entry = await log_in.try_in_turn(partial(_renew, log_in, person.id, form["new"], request))
     if isinstance(entry, Refusal):
         return refused(request, entry, following="/")
     answer = RedirectResponse("/", HTTPStatus.SEE_OTHER, headers=_HEADERS)

@@ -31,6 +31,7 @@ from maps.server import is_loopback
 
 WITHIN_S: Final = 600.0  # from our page to the provider's and back
 _PENDING: Final = 1000
+_PENDING_OF_ADDRESS: Final = 50
 _TIMEOUT_S: Final = 10.0
 _LEEWAY_S: Final = 60
 _ALGORITHMS: Final = ("RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519")
@@ -76,6 +77,7 @@ class _Pending(NamedTuple):
     verifier: str
     following: str
     redirect_uri: str
+    address: str
 
 
 class Oidc:
@@ -85,12 +87,15 @@ class Oidc:
         """Take over what `read_oidc` read."""
         self.name = table.name
         self.sectors = table.sectors
+        self.says_unit = table.unit_claim is not None
         self._table = table
         self._secret = client_secret
         self._pending: dict[str, _Pending] = {}
         self._found: dict[str, Any] | None = None
 
-    async def begin(self, *, following: str, redirect_uri: str, now: UtcTime) -> tuple[str, str]:
+    async def begin(
+        self, *, following: str, redirect_uri: str, address: str, now: UtcTime
+    ) -> tuple[str, str]:
         """Return the provider's address to go to, and the `state` that must come back.
 
         Raises:
@@ -101,9 +106,14 @@ class Oidc:
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
         for old in [key for key, one in self._pending.items() if _is_over(one, now)]:
             del self._pending[old]
-        while len(self._pending) >= _PENDING:  # whoever asks and never comes back
+        # Whoever asks and never comes back pushes nobody out but those of the same address.
+        own = [key for key, one in self._pending.items() if one.address == address]
+        for old in own[: max(0, len(own) - _PENDING_OF_ADDRESS + 1)]:
+            del self._pending[old]
+        while len(self._pending) >= _PENDING:
             del self._pending[next(iter(self._pending))]
-        self._pending[state] = _Pending(now, nonce, verifier, following, redirect_uri)
+        pending = _Pending(now, nonce, verifier, following, redirect_uri, address)
+        self._pending[state] = pending
         query = {
             "response_type": "code",
             "client_id": self._table.client_id,
@@ -189,7 +199,7 @@ class Oidc:
     def _known(self, claims: Mapping[str, Any]) -> Known:
         table = self._table
         has = claims.get(table.role_claim)
-        values = set(has) if isinstance(has, list) else {has}
+        values = has if isinstance(has, list) else [has]  # compared, not hashed: anything may come
         role = next((role for value, role in table.roles.items() if value in values), None)
         account = claims.get(table.account_claim)
         if role is None:

@@ -1,7 +1,7 @@
 """The two addresses of a log-in elsewhere: there, and back."""
 
-import asyncio
 import hmac
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -39,7 +39,8 @@ async def there(
     try:
         address, state = await oidc.begin(
             following=local_path(following),
-            redirect_uri=f"{scheme}://{request.headers['host']}{OIDC_BACK}",
+            redirect_uri=f"{scheme}://{request.url.netloc}{OIDC_BACK}",
+            address=address_of(request),
             now=log_in.clock(),
         )
     except RefusedError as error:
@@ -69,18 +70,20 @@ async def back(request: Request, state: Said = "", code: Said = "", error: Said 
         return _no(request, f"the provider says {error!r}")
     try:
         known, following = await oidc.finish(state=state, code=code, now=log_in.clock())
-        account = await asyncio.to_thread(_account_of, log_in, known, oidc.sectors)
+        account = await log_in.ask(partial(_account_of, log_in, known, oidc))
+        entry = await log_in.ask(
+            partial(
+                log_in.let_in,
+                account,
+                address=address_of(request),
+                browser=request.cookies.get(log_in.cookie("browser")),
+                old_session=request.cookies.get(log_in.cookie("session")),
+            )
+        )
     except NoRoleError as refusal:
         return _no(request, str(refusal), why="no_role")
     except RefusedError as refusal:
         return _no(request, str(refusal))
-    entry = await asyncio.to_thread(
-        log_in.let_in,
-        account,
-        address=address_of(request),
-        browser=request.cookies.get(log_in.cookie("browser")),
-        old_session=request.cookies.get(log_in.cookie("session")),
-    )
     if isinstance(entry, Refusal):
         return refused(request, entry, following="/")
     # No redirect: a browser that follows one from the provider's page sends no `strict` cookie.
@@ -93,7 +96,7 @@ async def back(request: Request, state: Said = "", code: Said = "", error: Said 
     return answer
 
 
-def _account_of(log_in: LogIn, known: Known, sectors: str) -> Account:
+def _account_of(log_in: LogIn, known: Known, oidc: Oidc) -> Account:
     """Return their account, as the provider has it now; made at the first log-in.
 
     Raises:
@@ -103,13 +106,12 @@ def _account_of(log_in: LogIn, known: Known, sectors: str) -> Account:
     accounts = log_in.accounts
     found = accounts.of_subject(known.subject)
     if found is None:
-        new = NewAccount(known.account, known.shown_name, known.role, known.unit, sectors)
+        new = NewAccount(known.account, known.shown_name, known.role, known.unit, oidc.sectors)
         accounts.make(new, by=by, now=log_in.clock(), subject=known.subject)
     else:
-        if found.unit != known.unit and known.unit is not None:
-            accounts.give_unit(found.account, known.unit, by=by)
-        if found.role != known.role:
-            accounts.give_role(found.account, known.role, by=by)
+        unit = known.unit if oidc.says_unit else found.unit
+        if (found.role, found.unit) != (known.role, unit):
+            accounts.give_role_and_unit(found.account, known.role, unit, by=by)
     made = accounts.of_subject(known.subject)
     if made is None:
         msg = f"account {known.account!r} is gone"

@@ -17,6 +17,7 @@ from maps.people.book import Book, digest_of
 WRITTEN_EVERY_S: Final = 60.0
 IDLE_S: Final = 30 * 60.0
 WHOLE_S: Final = 12 * 3600.0
+CLOCK_BACK_S: Final = 300.0  # servers of several machines may differ
 
 
 class Lifetime(NamedTuple):
@@ -81,7 +82,9 @@ class Sessions:
             return None
         idle_s = now.seconds_since(UtcTime.of(row.seen_at))
         whole_s = now.seconds_since(UtcTime.of(row.began_at))
-        if idle_s >= self._lifetime.idle_s or whole_s >= self._lifetime.whole_s:
+        is_over = idle_s >= self._lifetime.idle_s or whole_s >= self._lifetime.whole_s
+        # One that a wrong clock began or heard of in the future would not end for years.
+        if is_over or min(idle_s, whole_s) < -CLOCK_BACK_S:
             self.end(digest)
             return None
         if idle_s >= min(WRITTEN_EVERY_S, self._lifetime.idle_s / 4.0):

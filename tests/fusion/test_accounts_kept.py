@@ -1,5 +1,9 @@
 """Accounts and sessions in both databases: the tables are fusion's, the log-in is the map's."""
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from argon2 import PasswordHasher
 
@@ -48,4 +52,45 @@ def test_a_life_of_accounts_in_sqlite_and_postgresql(database_url) -> None:
     assert [(one.account, one.sessions) for one in accounts.all()] == [("an.nv", 0), (FIRST, 2)]
     assert accounts.end_sessions(FIRST, by=BY) == 2
     assert log_in.sessions.find(entry.session_id, now=now[0]) is None
+    book.close()
+
+
+def at_once(question: Callable[[], object], *, count: int = 8) -> list[object]:
+    """Ask from several threads at the same moment."""
+    together = threading.Barrier(count)
+
+    def one(_: int) -> object:
+        together.wait(10)
+        return question()
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(one, range(count)))
+
+
+def test_several_at_the_same_moment_are_several(database_url) -> None:
+    """On PostgreSQL two first failures of an address, or two first starts, were an error."""
+    now = UtcTime.read_clock()
+    cheap = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    book = Book.open(database_url)
+    log_in = LogIn(book, sector_id="s", is_https=False, clock=lambda: now, passwords=cheap)
+    made = at_once(lambda: log_in.accounts.make_first(now=now))
+    assert len([one for one in made if one is not None]) == 1
+    begin = log_in.attempts.begin
+    tries = at_once(lambda: begin("x", address="192.0.2.1", browser=None, now=now))
+    assert [one.wait_s for one in tries] == [None] * 8
+    more = [begin("x", address="192.0.2.1", browser=None, now=now) for _ in range(3)]
+    assert [one.wait_s is None for one in more] == [True, True, False]
+    book.close()
+
+
+def test_a_name_that_no_database_takes_is_none(database_url) -> None:
+    """A NUL in the name was said to be a database that is away."""
+    now = UtcTime.read_clock()
+    cheap = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    book = Book.open(database_url)
+    log_in = LogIn(book, sector_id="s", is_https=False, clock=lambda: now, passwords=cheap)
+    refused = log_in.enter("a\0b", "x", address="192.0.2.1", browser=None, old_session=None)
+    assert refused.why is Why.WRONG
+    with pytest.raises(RefusedError, match="there is no account"):
+        log_in.accounts.lock("a\0b", by=BY)
     book.close()

@@ -1,7 +1,9 @@
 """The gate over HTTP: pages, forms, tokens, other sites, and what a role may ask for."""
 
+import asyncio
 import html
 import re
+import threading
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -346,6 +348,93 @@ async def test_a_stream_ends_with_its_session(visitor, make, log_in, monkeypatch
     answer = await browser.http.get("/api/v1/stream")
     assert answer.status_code == 200
     assert told == [0, 1, 2, 3]
+
+
+async def test_a_picture_goes_on_for_a_while_without_the_accounts(
+    visitor, make, monkeypatch
+) -> None:
+    """A store that was away for a moment ended every map with a traceback, and let none back."""
+    monkeypatch.setattr("maps.people.door.STREAM_LOOKS_EVERY_S", 0.0)
+    make()
+    browser = visitor()
+    await browser.log_in()
+    told = []
+
+    def away(*_: object, **__: object) -> None:
+        msg = "cannot use the accounts in the store: gone"
+        raise RefusedError(msg)
+
+    async def viewed(*_: object) -> AsyncIterator[bytes]:
+        for number in range(6):
+            told.append(number)
+            if number == 1:
+                monkeypatch.setattr("maps.people.sessions.Sessions.look_up", away)
+            if number == 4:
+                monkeypatch.setattr("maps.people.door.ACCOUNTS_AWAY_S", 0.0)
+            yield b"event: beat\n\n"
+
+    monkeypatch.setattr("maps.stream.Stream.view", viewed)
+    answer = await browser.http.get("/api/v1/stream")
+    assert answer.text.count("event: beat") == 4
+    assert told == [0, 1, 2, 3, 4]
+
+
+async def test_neither_log_ins_nor_long_work_keep_a_session_waiting(visitor, make, log_in) -> None:
+    """All shared the threads of one pool: whoever filled it stopped every page and every map."""
+    make()
+    browser = visitor()
+    await browser.log_in()
+    release, loop = threading.Event(), asyncio.get_running_loop()
+    busy = [loop.run_in_executor(None, release.wait) for _ in range(64)]
+    try:
+        with log_in.passwords._one_at_a_time:
+            trying = [asyncio.create_task(visitor().log_in("x")) for _ in range(8)]
+            async with asyncio.timeout(10):
+                assert (await browser.http.get("/api/v1/me")).status_code == 200
+                assert not any(task.done() for task in trying)
+    finally:
+        release.set()
+    assert {answer.status_code for answer in await asyncio.gather(*trying)} == {403}
+    await asyncio.gather(*busy)
+
+
+@pytest.mark.parametrize(
+    ("address", "next_page"), [("/logout", "%2F"), ("/password", "%2Fpassword")]
+)
+async def test_a_form_of_an_ended_session_leads_to_the_log_in(
+    visitor, make, log_in, address, next_page
+) -> None:
+    make()
+    browser = visitor()
+    await browser.log_in()
+    log_in.accounts.end_sessions("an.nv", by=BY)
+    sent = await browser.http.post(address, data={"csrf": "x"}, headers={"Accept": "text/html"})
+    assert (sent.status_code, sent.headers["location"]) == (303, f"/login?next={next_page}")
+
+
+async def test_a_log_out_that_cannot_be_written_is_said_so(visitor, make, monkeypatch) -> None:
+    make()
+    browser = visitor()
+    await browser.log_in()
+
+    def away(*_: object) -> None:
+        msg = "cannot use the accounts in the store: gone"
+        raise RefusedError(msg)
+
+    monkeypatch.setattr("maps.people.sessions.Sessions.end", away)
+    answer = await browser.post("/logout")
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "cannot use the accounts in the store: gone"
+
+
+async def test_strangers_are_not_told_the_addresses_of_broker_and_store(visitor, make) -> None:
+    make()
+    stranger = await visitor().http.get("/healthz")
+    assert (stranger.status_code, stranger.json()["reasons"]) == (503, [])
+    assert (await visitor(address="127.0.0.1").http.get("/healthz")).json()["reasons"]
+    browser = visitor()
+    await browser.log_in()
+    assert (await browser.http.get("/healthz")).json()["reasons"]
 
 
 async def test_a_store_that_is_away_is_said_so(visitor, make, monkeypatch) -> None:

@@ -292,6 +292,20 @@ def test_a_session_ends_after_a_shift_however_busy(log_in, make, enter, clock) -
     assert account_in_session(log_in, entry) is None
 
 
+def test_a_session_that_a_wrong_clock_began_in_the_future_is_none(
+    log_in, make, enter, clock
+) -> None:
+    """Once the clock was set right it would have lasted for a year and twelve hours."""
+    make()
+    clock.pass_(365 * 86_400.0)
+    entry = enter()
+    clock.pass_(-365 * 86_400.0)
+    assert account_in_session(log_in, entry) is None
+    entry = enter()
+    clock.pass_(-60.0)  # another server's clock
+    assert account_in_session(log_in, entry) == "an.nv"
+
+
 def test_a_session_is_noted_at_most_once_a_minute(log_in, make, enter, clock, book) -> None:
     make()
     entry = enter()

@@ -188,6 +188,41 @@ async def test_a_name_does_not_take_over_an_account(visitor, provider, make, log
     assert log_in.accounts.find("an.nv").subject is None
 
 
+@pytest.mark.parametrize("groups", [{"bp-chief": 1}, [{"bp-chief": 1}], [["bp-chief"]], None, 7])
+async def test_roles_of_another_shape_let_nobody_in(visitor, provider, groups) -> None:
+    """A list of tables was an internal error."""
+    provider.user["groups"] = groups
+    answer = await go(visitor(), provider)
+    assert answer.status_code == 403
+
+
+async def test_the_unit_follows_the_provider_where_it_says_one(
+    sector, feed, log_in, file, visitor, provider
+) -> None:
+    """Who was in no unit any more at the provider still saw what was handed over to the old one."""
+    text = file.read_text(encoding="utf-8")
+    file.write_text(f'{text}\nunit_claim = "unit"\n', encoding="utf-8")
+    app = create_app(sector=sector, feed=feed, log_in=log_in, oidc=read_oidc(file))
+    units = []
+    for unit in ("kiem-lam", "hai-quan", None):
+        provider.user["unit"] = unit
+        assert (await go(visitor(app=app), provider)).status_code == 200
+        (account,) = [one for one in log_in.accounts.all() if one.subject]
+        units.append(account.unit)
+    assert units == ["kiem-lam", "hai-quan", None]
+
+
+async def test_nobody_is_pushed_out_by_an_address_that_asks_and_asks(visitor, provider) -> None:
+    """A thousand questions from one machine made every log-in elsewhere come back too late."""
+    browser = visitor()
+    sent = await browser.http.get("/login/oidc")
+    other = visitor(address="203.0.113.9")
+    for _ in range(1001):
+        await other.http.get("/login/oidc")
+    back = await browser.page(provider.authorise(sent.headers["location"]))
+    assert back.status_code == 200
+
+
 async def test_a_locked_account_stays_out(visitor, provider, log_in) -> None:
     await go(visitor(), provider)
     log_in.accounts.lock("an.nv", by=Changer("a test", "here"))
