@@ -169,10 +169,7 @@ async def _page(feed: Feed, search: Search, limit: int, cursor: str | None) -> I
         at = Cursor.parse(cursor) if cursor else None
     except RefusedError as error:
         raise HTTPException(422, str(error)) from error
-    try:
-        return await feed.ask(lambda store: store.find_incidents(search, limit=limit, cursor=at))
-    except RefusedError as error:
-        raise HTTPException(503, str(error)) from error
+    return await feed.ask(lambda store: store.find_incidents(search, limit=limit, cursor=at))
 
 
 def _query(request: Request, at: Cursor) -> str:
@@ -232,12 +229,9 @@ async def as_csv(found: All, sector: ServedSector, lang: Language = None) -> Res
 @router.get("/api/v1/incidents.xlsx", response_class=FileResponse, dependencies=_MAY_EXPORT)
 async def as_xlsx(found: All, sector: ServedSector, lang: Language = None) -> Response:
     """What a search finds as XLSX, with real dates and numbers; cut as the CSV is."""
-    try:
-        path = await asyncio.to_thread(
-            _written_xlsx, found, language=chosen(lang), timezone=sector.timezone
-        )
-    except RefusedError as error:
-        raise HTTPException(503, str(error)) from error
+    path = await asyncio.to_thread(
+        _written_xlsx, found, language=chosen(lang), timezone=sector.timezone
+    )
     return FileResponse(
         path,
         media_type=_XLSX,

@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Iterable
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from edge.messages import RefusedError
 from fusion.sector import Sector
 from maps.api import LiveFeed, ServedSector, json_response
 from maps.case_file import case_file, steps_for
@@ -89,10 +88,7 @@ async def one_incident(
     who asks `may`); `people`: who has it open.
     """
     incident = await seen_by(person, feed, incident_id)
-    try:
-        found = await feed.ask(lambda store: case_file(store, incident, person))
-    except RefusedError as error:
-        raise HTTPException(503, str(error)) from error
+    found = await feed.ask(lambda store: case_file(store, incident, person))
     units = {sector.unit, incident.unit}
     if Right.SEE_PICTURE in rights_of(person.role):  # our patrols are part of it
         units.update(one.unit_id for one in feed.picture.patrols())

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, HTTPException, Path
 
-from edge.messages import Incident, RefusedError
+from edge.messages import Incident
 from maps.feed import Feed
 from maps.people.door import having
 from maps.people.roles import Person, Right, Role
@@ -25,12 +25,10 @@ async def seen_by(person: Person, feed: Feed, incident_id: str) -> Incident:
     """Return an incident as it stands.
 
     Raises:
-        HTTPException: 404: there is none, or none that they may see; 503: the store is away.
+        HTTPException: 404: there is none, or none that they may see.
+        RefusedError: The store is away.
     """
-    try:
-        incident = await feed.ask(lambda store: store.incident(incident_id))
-    except RefusedError as error:
-        raise HTTPException(503, str(error)) from error
+    incident = await feed.ask(lambda store: store.incident(incident_id))
     of_here = incident is not None and incident.sector == feed.picture.sector_id
     if incident is None or not of_here or not may_see(person, incident):
         raise HTTPException(404, _NONE.format(incident_id))

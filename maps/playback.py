@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from edge.messages import RefusedError, UtcTime
+from edge.messages import UtcTime
 from fusion.past import Past
 from maps import past_picture
 from maps.api import LiveFeed, json_response
@@ -98,10 +98,7 @@ async def _answered(
         with store.past(sector_id) as past:
             return question(past)
 
-    try:
-        found = await feed.ask(ask)
-    except RefusedError as error:
-        raise HTTPException(503, str(error)) from error
+    found = await feed.ask(ask)
     if found is None:
         raise HTTPException(404, f"there is no incident {named!r}")
     return json_response(found)

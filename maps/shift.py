@@ -4,14 +4,13 @@ picture now ──▶ give: outgoing officer, remarks ──▶ take: incoming o
 """
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from edge.messages import Deed, Incident, Overdue, RefusedError, Result, UtcTime, to_builtins
+from edge.messages import Deed, Incident, Overdue, Result, UtcTime, to_builtins
 from fusion.handovers import MOST_REMARKS, Act, Signature, digest
 from fusion.sector import Sector
 from maps.api import LiveFeed, ServedSector, json_response
@@ -24,7 +23,6 @@ from maps.picture import Health
 from maps.step_api import json_only
 
 router = APIRouter()
-_T = TypeVar("_T")
 
 MOST_OPEN: Final = 200  # listed one by one; beyond, their number
 FIRST_SHIFT_S: Final = 86_400.0  # looked back at where nobody has handed over yet
@@ -67,7 +65,7 @@ def add_shift_page(app: FastAPI, sector: Sector) -> None:
 @router.get("/api/v1/shift", response_class=Response)
 async def shift(person: OnShift, feed: LiveFeed, sector: ServedSector) -> Response:
     """How the shift stands now: `picture`, the hand-over that waits to be taken, earlier ones."""
-    signed = await _ask(feed, lambda store: store.signatures(_EARLIER, sector=_sector(feed)))
+    signed = await feed.ask(lambda store: store.signatures(_EARLIER, sector=_sector(feed)))
     return json_response(
         {
             "picture": await _picture(feed, signed),
@@ -100,7 +98,7 @@ async def give(
 ) -> Response:
     """Hand the shift over, with all that stands now. Sent again it is the same hand-over."""
     sector = _sector(feed)
-    signed = await _ask(feed, lambda store: store.signatures(_EARLIER, sector=sector))
+    signed = await feed.ask(lambda store: store.signatures(_EARLIER, sector=sector))
     last = _last_taken(signed)
     signature = Signature(
         handover_id=handover_id,
@@ -111,7 +109,7 @@ async def give(
         picture=await _picture(feed, signed),
         before_sha256="" if last is None else digest(last),
     )
-    kept = await _ask(feed, lambda store: store.sign(signature))
+    kept = await feed.ask(lambda store: store.sign(signature))
     if (kept.sector, kept.account, kept.name) != (sector, signature.account, signature.name):
         raise HTTPException(409, f"hand-over {handover_id} was given by {kept.name}")
     return json_response(_told([kept]))
@@ -129,7 +127,7 @@ async def take(
     given, *taken = await _signatures_of(feed, handover_id)
     if not taken:
         sector = _sector(feed)
-        signed = await _ask(feed, lambda store: store.signatures(_EARLIER, sector=sector))
+        signed = await feed.ask(lambda store: store.signatures(_EARLIER, sector=sector))
         waiting = _waiting(signed)
         if waiting is None or waiting.handover_id != handover_id:
             raise HTTPException(409, f"hand-over {handover_id} is not the last: another followed")
@@ -144,7 +142,7 @@ async def take(
         **_signed_by(person, signing),
         before_sha256=digest(given),
     )
-    kept = taken[0] if taken else await _ask(feed, lambda store: store.sign(signature))
+    kept = taken[0] if taken else await feed.ask(lambda store: store.sign(signature))
     if (kept.account, kept.name) != (signature.account, signature.name):
         raise HTTPException(409, f"hand-over {handover_id} was taken by {kept.name}")
     return json_response(_told([given, kept]))
@@ -154,15 +152,8 @@ def _sector(feed: Feed) -> str:
     return feed.picture.sector_id
 
 
-async def _ask(feed: Feed, question: Callable[[ReadStore], _T]) -> _T:
-    try:
-        return await feed.ask(question)
-    except RefusedError as error:
-        raise HTTPException(503, str(error)) from error
-
-
 async def _signatures_of(feed: Feed, handover_id: str) -> list[Signature]:
-    found = await _ask(feed, lambda store: store.signatures_of(handover_id))
+    found = await feed.ask(lambda store: store.signatures_of(handover_id))
     if not found or found[0].sector != _sector(feed):
         raise HTTPException(404, f"there is no hand-over {handover_id}")
     return found
@@ -195,7 +186,7 @@ async def _picture(feed: Feed, signed: list[Signature]) -> dict[str, Any]:
     last = _last_given(signed)
     since = now.after(-FIRST_SHIFT_S) if last is None else last.signed_at
     since = min(max(since, now.after(-LONGEST_S)), now)
-    picture = await _ask(feed, lambda store: _happened(store, since, now, _sector(feed)))
+    picture = await feed.ask(lambda store: _happened(store, since, now, _sector(feed)))
     troubled = [one for one in feed.picture.devices() if one["health"] != Health.OK]
     told = ("device_id", "health", "heard_at", "scene", "queue_depth")
     devices = [{name: one[name] for name in told if name in one} for one in troubled]

@@ -18,7 +18,6 @@ from edge.messages import (
     Incident,
     InvalidMessageError,
     Outcome,
-    RefusedError,
     Result,
     UtcTime,
     Verb,
@@ -32,7 +31,6 @@ from maps.feed import ReadStore
 from maps.own_incidents import IncidentId, Seeing, seen_by
 from maps.people.door import having
 from maps.people.roles import AT_THE_MACHINE, Person, Right, Role, may_say, steps_of
-from maps.steps import UnansweredError
 
 router = APIRouter()
 
@@ -114,10 +112,7 @@ async def take_step(
         raise HTTPException(422, str(error)) from error
     except UnicodeEncodeError as error:
         raise HTTPException(422, f"{error.object!r} is not Unicode") from error
-    try:
-        reply = await feed.step(command)
-    except UnansweredError as error:
-        raise HTTPException(503, str(error)) from error
+    reply = await feed.step(command)
     if reply.incident is not None:  # who looks on need not wait until the store is asked
         feed.stream.publish(feed.picture.take_incidents([reply.incident]))
     return _told(reply, command)
@@ -128,10 +123,7 @@ async def deeds(incident_id: IncidentId, person: Seeing, feed: LiveFeed) -> Resp
     """Every command about an incident, those that were refused too, in order."""
     if person.role is Role.PARTNER:
         await seen_by(person, feed, incident_id)
-    try:
-        found = await feed.ask(lambda store: store.deeds(incident_id))
-    except RefusedError as error:
-        raise HTTPException(503, str(error)) from error
+    found = await feed.ask(lambda store: store.deeds(incident_id))
     return json_response([one for one in found if one.sector == feed.picture.sector_id])
 
 
@@ -161,10 +153,7 @@ async def tally(
         incidents = store.incidents_opened(begin, end, sector=sector.id)
         return incidents, store.waits(incidents, begin, end, sector=sector.id)
 
-    try:
-        found, waits = await feed.ask(opened)
-    except RefusedError as error:
-        raise HTTPException(503, str(error)) from error
+    found, waits = await feed.ask(opened)
     return json_response(
         tallies(
             found,
