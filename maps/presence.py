@@ -9,6 +9,7 @@ argument.
 from typing import Any, Final, NamedTuple
 
 FORGOTTEN_S: Final = 30.0
+MOST_OF_ACCOUNT: Final = 30  # windows: nobody pushes others out, or fills everybody's stream
 MOST_SEATS: Final = 1000  # of all incidents together; beyond, whoever was silent longest goes
 
 
@@ -51,8 +52,11 @@ class Presence:
         self._seats[seat] = sitting
         if known is None or known[:3] != sitting[:3]:
             changed |= {incident_id} | ({known.incident_id} if known else set())
+        own = [one for one in self._seats if one.account == seat.account]
+        for silent in own[:-MOST_OF_ACCOUNT]:
+            changed |= self.leave(silent)
         while len(self._seats) > MOST_SEATS:
-            changed.add(self._seats.pop(next(iter(self._seats))).incident_id)
+            changed |= self.leave(next(iter(self._seats)))
         return changed
 
     def leave(self, seat: Seat) -> set[str]:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maps.presence import FORGOTTEN_S, MOST_SEATS, Presence, Seat
+from maps.presence import FORGOTTEN_S, MOST_OF_ACCOUNT, MOST_SEATS, Presence, Seat
 
 ACTS = st.lists(
     st.tuples(
@@ -71,6 +71,19 @@ def test_a_closed_window_leaves_the_other_one_there() -> None:
 def test_memory_is_bounded_and_the_longest_silent_go_first() -> None:
     presence = Presence()
     for number in range(MOST_SEATS + 5):
-        presence.beat(Seat("a", f"w{number}"), "i", "A", is_typing=False, now_s=number / 1000)
+        presence.beat(
+            Seat(f"a{number}", f"w{number}"), "i", "A", is_typing=False, now_s=number / 1000
+        )
     windows = {one["window"] for one in presence.people("i")}
     assert windows == {f"w{number}" for number in range(5, MOST_SEATS + 5)}
+
+
+def test_one_account_with_many_windows_pushes_out_nobody_else() -> None:
+    """A thousand windows of one partner's script made everybody else disappear."""
+    presence = Presence()
+    presence.beat(Seat("lan", "w"), "i", "Lan", is_typing=False, now_s=0.0)
+    for number in range(MOST_SEATS + 1):
+        seat = Seat("minh", f"w{number}")
+        presence.beat(seat, "i", "Minh", is_typing=False, now_s=1.0)
+    names = [one["name"] for one in presence.people("i")]
+    assert names == ["Lan"] + MOST_OF_ACCOUNT * ["Minh"]
