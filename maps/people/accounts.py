@@ -325,6 +325,11 @@ def is_for(sectors: str, sector_id: str) -> bool:
     return sectors == EVERY_SECTOR or sector_id in sectors.split()
 
 
+def is_within(sectors: str, others: str) -> bool:
+    """Tell whether sectors are all among others, so that who administers these may change them."""
+    return all(is_for(others, one) for one in sectors.split())
+
+
 def _row(new: NewAccount, *, now: UtcTime) -> dict[str, object]:
     return new._asdict() | {
         "role": new.role.value,

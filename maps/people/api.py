@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from edge.messages import RefusedError
 from maps.api import json_response
 from maps.pages import answer, render_page
-from maps.people.accounts import EVERY_SECTOR, Account, Changer, NewAccount
+from maps.people.accounts import EVERY_SECTOR, Account, Changer, NewAccount, is_within
 from maps.people.attempts import stands_for
 from maps.people.door import Asking, address_of, having, log_in_of, session_of
 from maps.people.log_in import LogIn
@@ -96,12 +96,16 @@ def add_people_page(app: FastAPI, *, sector_name: str) -> None:
 
 @router.get("/api/v1/people", response_class=Response)
 async def people(_: Managing, request: Request) -> Response:
-    """Every account; `stopped`: strangers tried it too often of late."""
-    log_in = _log_in(request)
-    accounts = await _asked(log_in.accounts.all)
+    """The accounts within one's sectors; `stopped`: strangers tried it too often of late."""
+    log_in, by = _log_in(request), _changer(request)
+    accounts = await asyncio.to_thread(log_in.accounts.all)
     stopped = await asyncio.to_thread(log_in.attempts.stopped, now=log_in.clock())
     return json_response(
-        [one.told() | {"stopped": stands_for(one.account) in stopped} for one in accounts]
+        [
+            one.told() | {"stopped": stands_for(one.account) in stopped}
+            for one in accounts
+            if is_within(one.sectors, by.sectors)
+        ]
     )
 
 

@@ -93,7 +93,12 @@ class Attempts:
 
     def lift(self, account: str) -> None:
         """Let an account try again at once, from known browsers and others."""
-        ends = LOGIN_FAILURE.c.whose.endswith(digest_of(account))
+        ends = sa.or_(
+            *(
+                LOGIN_FAILURE.c.whose.endswith(digest_of(name))
+                for name in (account, change_of(account))
+            )
+        )
         with self._book.transaction() as connection:
             connection.execute(sa.delete(LOGIN_FAILURE).where(ends))
 
@@ -124,6 +129,14 @@ class Attempts:
 def forget_browsers(connection: sa.Connection, account: str) -> None:
     """Know no browser of an account any more: somebody else may have its password."""
     connection.execute(sa.delete(KNOWN_BROWSER).where(KNOWN_BROWSER.c.account == account))
+
+
+def change_of(account: str) -> str:
+    """Return the name under which tries to change an account's password count.
+
+    Nobody can type it at the log-in: names are made small before they count.
+    """
+    return f"Change of {account}"
 
 
 def stands_for(account: str) -> str:

@@ -17,6 +17,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from edge.messages import RefusedError
 from maps.language import LANGUAGES, chosen, words
 from maps.pages import TEMPLATES, content_security_policy
+from maps.people.attempts import change_of
 from maps.people.door import Asking, address_of, log_in_of, session_of
 from maps.people.gate import LOGIN, LOGOUT, PASSWORD, local_path
 from maps.people.log_in import Entry, LogIn, Refusal, Why
@@ -228,7 +229,7 @@ def _why_not(log_in: LogIn, account: str, form: dict[str, str], address: str) ->
     # Somebody at an open page must not guess on.
     now = log_in.clock()
     attempt = log_in.attempts.begin(
-        f"change {account}", address=f"change {address}", browser=None, now=now
+        change_of(account), address=f"change {address}", browser=None, now=now
     )
     if attempt.wait_s is not None:
         return "too_many"

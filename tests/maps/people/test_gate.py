@@ -245,6 +245,44 @@ async def test_to_guess_the_password_at_an_open_page_is_stopped(visitor, make) -
 STEP = "/api/v1/incidents/incident-1/note"
 
 
+async def test_a_stranger_at_the_log_in_keeps_nobody_from_changing_their_password(
+    visitor, make
+) -> None:
+    """The tries to change it counted under a name that could be typed at the log-in."""
+    make()
+    stranger = visitor(address="203.0.113.9")
+    for typed in ("change an.nv", "Change of an.nv"):
+        for _ in range(11):
+            await stranger.log_in(typed, "x")
+    browser = visitor()
+    await browser.log_in()
+    fields = {"password": PASSWORD, "new": "một con đường khác", "again": "một con đường khác"}
+    assert (await browser.fill("/password", **fields)).status_code == 303
+
+
+async def test_who_cannot_change_a_password_can_once_it_is_lifted(visitor, make, log_in) -> None:
+    make()
+    browser = visitor()
+    await browser.log_in()
+    fields = {"new": "một con đường khác", "again": "một con đường khác"}
+    for _ in range(11):
+        answer = await browser.fill("/password", password="x", **fields)
+    assert "quá nhiều" in answer.text.lower()
+    log_in.attempts.lift("an.nv")
+    assert (await browser.fill("/password", password=PASSWORD, **fields)).status_code == 303
+
+
+async def test_an_administrator_of_one_sector_sees_no_account_beyond_it(visitor, make) -> None:
+    make("qt.mot", role=Role.ADMINISTRATOR, sectors="bien-thu")
+    make("an.nv", sectors="bien-thu")
+    make("binh.tv", sectors="bien-thu khac")
+    make("cuc.lt")
+    browser = visitor()
+    await browser.log_in("qt.mot")
+    seen = (await browser.http.get("/api/v1/people")).json()
+    assert [one["account"] for one in seen] == ["an.nv", "qt.mot"]
+
+
 @pytest.mark.parametrize(
     "headers",
     [
