@@ -9,7 +9,8 @@ from maps.feed import Feed
 from maps.people.door import having
 from maps.people.roles import Person, Right, Role
 
-IncidentId = Annotated[str, Path(min_length=1, max_length=128)]
+# As the wire has ids; PostgreSQL takes no NUL at all.
+IncidentId = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Seeing = Annotated[Person, Depends(having(Right.SEE_INCIDENTS))]
 _NONE: Final = "there is no incident {}"
 

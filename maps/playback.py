@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from edge.messages import UtcTime
@@ -13,6 +13,7 @@ from maps.api import LiveFeed, json_response
 from maps.feed import ReadStore
 from maps.language import LANGUAGES
 from maps.live_map import render_live_map
+from maps.own_incidents import IncidentId
 from maps.pages import answer
 from maps.people.door import having
 from maps.people.roles import Right
@@ -24,7 +25,6 @@ _YEARS: Final = range(2000, 2200)  # of which there can be history
 router = APIRouter(dependencies=[Depends(having(Right.SEE_PICTURE))])
 
 Instant = Annotated[str, Query(max_length=32, examples=["2026-03-14T17:00:00Z"])]
-IncidentId = Annotated[str, Path(min_length=1, max_length=128)]
 
 
 @router.get("/api/v1/playback/snapshot", response_class=Response)

@@ -199,11 +199,20 @@ def test_to_a_partner_there_are_no_incidents_but_its_own(
         assert [one["incident"] for one in answer.json()["related"]] == [None]
 
 
-@pytest.mark.parametrize("incident_id", ["nothing", "a" * 128, "%00", "'--"])
+@pytest.mark.parametrize("incident_id", ["nothing", "a" * 128, "'--"])
 def test_an_incident_that_there_is_not_is_not_found(ask, store, incident_id) -> None:
     assert store
     answer = ask("GET", f"/api/v1/incidents/{incident_id}")
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("more", ["", "/deeds", "/evidence", "/export"])
+def test_a_control_character_is_no_incidents_id(ask, store, more) -> None:
+    """On PostgreSQL a NUL was an internal error."""
+    assert store
+    for incident_id in ("%00", "a%00b", "a%0Ab", "%7F"):
+        assert ask("GET", f"/api/v1/incidents/{incident_id}{more}").status_code == 422
+        assert ask("GET", f"/api/v1/playback/incidents/{incident_id}").status_code == 422
 
 
 def test_another_sectors_incident_in_the_same_store_is_not_found(ask, store, say) -> None:
