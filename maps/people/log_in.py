@@ -150,9 +150,11 @@ class LogIn:
         return Entry(session_id, browser, name)
 
     def _refused(self, refusal: Refusal, name: str, address: str) -> Refusal:
+        # What is no account's name may be somebody's password, typed one field too early.
+        is_there = self.accounts.find(name) is not None
         note(
             "log-in refused",
-            account=name,
+            account=name if is_there else "none of that name",
             why=refusal.why.value,
             address=address,
             sector=self.sector_id,

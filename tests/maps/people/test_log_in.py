@@ -362,13 +362,15 @@ def test_the_log_says_who_when_from_where_and_stays_one_line(log_in, make, enter
     make()
     with caplog.at_level(logging.INFO, logger="maps.people"):
         enter()
-        enter("x\n2026-01-01 logged in account=quan-tri", "bí mật của tôi", address="203.0.113.4")
+        enter("an.nv", "x", address="203.0.113.4\n2026-01-01 logged in")
+        enter("bí mật của tôi", "x", address="203.0.113.4")
         log_in.accounts.lock("an.nv", by=BY)
     said = [record.getMessage() for record in caplog.records]
     assert said[0] == 'logged in account="an.nv" address="192.0.2.1" sector="bien-thu"'
-    assert said[1].startswith('log-in refused account="x\\n2026-01-01')
-    assert 'address="203.0.113.4"' in said[1]
-    assert said[2].startswith('account changed account="an.nv" locked="True"')
+    assert said[1].startswith('log-in refused account="an.nv" why="wrong" address="203.0.113.4\\n')
+    assert said[2].startswith('log-in refused account="none of that name" why="wrong"')
+    assert 'address="203.0.113.4"' in said[2]
+    assert said[3].startswith('account changed account="an.nv" locked="True"')
     assert not [line for line in said if "\n" in line or "bí mật" in line or PASSWORD in line]
 
 
