@@ -71,6 +71,8 @@ def _period(  # noqa: PLR0913 - one argument a parameter, as the address has the
     if days is not None and (first is not None or last is not None):
         raise HTTPException(422, "days and from, to are two ways to say it: give one")
     end = min(last or today, today)
+    if end.year < FIRST_YEAR:
+        raise HTTPException(422, f"to {end.isoformat()} is before the year {FIRST_YEAR}")
     count = days or (1 if first == end else LAST_DAYS)
     begin = first or end - timedelta(days=count - 1)
     if begin > today:
