@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import psutil
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -192,6 +193,14 @@ def _share(ordered: list[float], share: float) -> float:
     return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3)
 
 
+def _wait_for_tracks(url: str) -> None:
+    """Wait until the first updates have come through."""
+    until_s = time.monotonic() + 60.0
+    while not httpx.get(f"{url}api/v1/tracks", timeout=10.0).json():
+        assert time.monotonic() < until_s, "no track has come through"
+        time.sleep(0.1)
+
+
 def main(words: list[str]) -> int:
     """Measure; print the figures."""
     given = [float(word) for word in words]
@@ -215,12 +224,16 @@ def main(words: list[str]) -> int:
                 assert server.stdout is not None
                 url = server.stdout.readline().split()[-1]
                 mover.start()
+                _wait_for_tracks(url)
                 figures = asyncio.run(watch(url, server.pid, seconds, int(viewers), away_s))
             finally:
                 server.terminate()
                 server.wait(10)
-                if mover.is_alive():
+                if mover.pid is not None:
                     mover.terminate()
+                    mover.join()
+                if server.stdout is not None:
+                    server.stdout.close()
     print(json.dumps(figures))
     return 0
 

@@ -1,7 +1,7 @@
 // The figures of a period: which one is in the address. Asked for again while days are not counted.
 
 import { element } from "../page/element.js";
-import { may } from "../page/session.js";
+import { ask as request, may } from "../page/session.js";
 import { number, word } from "../page/wording.js";
 import { dateText, setZone } from "./cells.js";
 import { showFigures, showWatch } from "./parts.js";
@@ -23,7 +23,7 @@ function say(text) {
 }
 
 async function fetchJson(address) {
-  const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+  const answer = await request(address, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
   const body = await answer.json().catch(() => ({}));
   return { ok: answer.ok, status: answer.status, body };
 }

@@ -1,6 +1,6 @@
 // The page of one incident: fetched whole, and anew whenever the stream says that it changed.
 
-import { may, me } from "../page/session.js";
+import { ask as request, may, me } from "../page/session.js";
 import { LANGUAGE, momentText, setTimeZone, word } from "../page/wording.js";
 import { showEvidence, showHead, showLineage, showReasons, showRelated } from "./facts.js";
 import { follow } from "./follow.js";
@@ -38,7 +38,7 @@ async function refresh() {
   }
   fetching = true;
   try {
-    const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(10000) });
+    const answer = await request(address, { cache: "no-store", signal: AbortSignal.timeout(10000) });
     if (answer.ok) {
       show(await answer.json());
       say(null);

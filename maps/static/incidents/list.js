@@ -1,7 +1,7 @@
 // The incident log: what the filters find, page by page. New ones are announced and move nothing.
 
 import { element } from "../page/element.js";
-import { may } from "../page/session.js";
+import { ask as request, may } from "../page/session.js";
 import { LANGUAGE, clockText, dayText, number, setTimeZone, word } from "../page/wording.js";
 import { Filters } from "./list_filters.js";
 import { renew, rowOf } from "./list_rows.js";
@@ -44,7 +44,7 @@ function query(more) {
 // Resolves to {incidents, links}; null: it failed, and the page says why.
 async function ask(asked, signal) {
   try {
-    const answer = await fetch(`${ADDRESS}?${asked}`, { cache: "no-store", signal });
+    const answer = await request(`${ADDRESS}?${asked}`, { cache: "no-store", signal });
     if (answer.status === 401) {
       window.location.reload(); // the session is over: the server leads to the log-in
       return null;
@@ -195,7 +195,7 @@ window.addEventListener("popstate", () => {
 
 async function start() {
   try {
-    const choices = await (await fetch("/api/v1/incident-choices", { cache: "no-store" })).json();
+    const choices = await (await request("/api/v1/incident-choices", { cache: "no-store" })).json();
     setTimeZone(choices.timezone);
     filters.offerPlaces(choices);
     for (const id of ["csv", "xlsx"]) byId(id).hidden = !(await may("export"));

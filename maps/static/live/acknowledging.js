@@ -2,7 +2,7 @@
 // Two people cannot both take one: who comes second is told who was first.
 
 import { element } from "../page/element.js";
-import { me, post } from "../page/session.js";
+import { ask, me, post } from "../page/session.js";
 import { clockText, word } from "../page/wording.js";
 
 const OPEN = new Set(["new", "reopened", "handed_over"]); // nobody has it
@@ -50,7 +50,7 @@ export class Acknowledging {
 
   async whoWasFirst(id) {
     try {
-      const answer = await fetch(`/api/v1/incidents/${encodeURIComponent(id)}/deeds`);
+      const answer = await ask(`/api/v1/incidents/${encodeURIComponent(id)}/deeds`);
       const deed = (await answer.json()).findLast(({ result }) => result === "applied");
       if (deed !== undefined) {
         return word("alert.taken_by", { who: deed.actor, time: clockText(Date.parse(deed.at)) });

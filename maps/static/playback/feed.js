@@ -1,6 +1,8 @@
 // The past as a feed with a clock of its own: a snapshot where it begins, then the changes as their
 // time comes. What the clock has not loaded yet it waits for.
 
+import { ask as request } from "../page/session.js";
+
 const BEFORE_MS = 90000; // it begins so long before, so that tracks have their way behind them
 const AHEAD_MS = 20000; // of real time: so much is loaded ahead
 const LONGEST_MS = 600000; // in one question
@@ -11,7 +13,7 @@ const written = (instant) => new Date(instant).toISOString();
 const layers = ["incident", "alert", "device", "patrol", "track"];
 
 export async function ask(address, values = {}) {
-  const answer = await fetch(`/api/v1/playback/${address}?${new URLSearchParams(values)}`, {
+  const answer = await request(`/api/v1/playback/${address}?${new URLSearchParams(values)}`, {
     cache: "no-store", signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
   });
   const body = await answer.json().catch(() => ({}));

@@ -1,7 +1,7 @@
 // The hand-over of a shift: the picture now, and what is signed; or, with ?id=, one that was signed.
 
 import { element } from "../page/element.js";
-import { may, post } from "../page/session.js";
+import { ask as request, may, post } from "../page/session.js";
 import { setTimeZone, word, wordOr } from "../page/wording.js";
 import { instantText, showPicture } from "./picture.js";
 
@@ -21,7 +21,7 @@ function say(text) {
 
 async function ask(address) {
   try {
-    const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(10000) });
+    const answer = await request(address, { cache: "no-store", signal: AbortSignal.timeout(10000) });
     if (answer.ok) {
       say(null);
       return await answer.json();
