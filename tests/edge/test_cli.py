@@ -282,7 +282,7 @@ def test_the_chain_from_video_to_broker_ends_cleanly_on_sigterm(
     edge_cache: Path,
     nats_broker: str,
 ) -> None:
-    heard: dict[str, list[bytes]] = {"detections": [], "status": []}
+    heard: dict[str, list[bytes]] = {"detections": [], "status": [], "evidence": []}
     changed = threading.Condition()
 
     def keep(_client: object, _data: object, message: mqtt.MQTTMessage) -> None:
