@@ -137,7 +137,11 @@ def check_page(page_url: str) -> int:
         if not own and not address.startswith(_NAMES_NOT_LOADED):
             msg = f"{page_url}/ names the outside address {address}"
             raise RefusedError(msg)
-    open_pages = httpx.get(f"{page_url}/api/v1/me", timeout=10.0).json()["pages"]
+    try:
+        open_pages = httpx.get(f"{page_url}/api/v1/me", timeout=10.0).json()["pages"]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        msg = f"{page_url}/api/v1/me does not say which pages are open: {error}"
+        raise RefusedError(msg) from error
     closed = {address for name, address in PAGES if name not in open_pages}  # and hidden
     own_files = [
         one

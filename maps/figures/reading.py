@@ -15,7 +15,7 @@ from fusion.patrols.rounds import Patrolled, patrolled
 from fusion.sector import Sector
 from fusion.situation.blind_hours import BlindHours
 from fusion.situation.coverage import Line, lines_of
-from fusion.tally import By, Counts, Tally, added, counted, told
+from fusion.tally import By, Count, Counts, Tally, added, counted, told
 from fusion.watched_day import WatchedDay, watched_day
 from maps.figures import places
 from maps.figures.day_cache import BUDGET_S, DayCache, Filled
@@ -191,13 +191,16 @@ class Reading:
         incidents = [one for one in near if since <= one.opened_at < until]
         sounds = record.sounds(since, until)
         stamp = record.stamp(since, until)
+        counts = counted(
+            incidents,
+            record.waits(near, begin, end) if incidents else {},
+            timezone=timezone,
+            simulated=simulated,
+        )
+        if since < until:  # a quiet day is a day with none, not one that is left out
+            counts.setdefault(("day", day.isoformat()), Count.none())
         return _Day(
-            counts=counted(
-                incidents,
-                record.waits(near, begin, end) if incidents else {},
-                timezone=timezone,
-                simulated=simulated,
-            ),
+            counts=counts,
             cells=cells_of(incidents, timezone=timezone, simulated=simulated),
             load=load_of(sounds, since, until, simulated=simulated),
             left_out=stamp.incidents - len(incidents) + stamp.alerts - len(sounds),

@@ -85,7 +85,7 @@ def test_the_period_is_in_the_address_and_the_oldest_leads_to_its_page(
     assert "days=7" in page.page.url
     page.page.go_back()
     page.page.wait_for_function(
-        "() => document.querySelectorAll('[data-table=came_day] tbody tr').length === 8"
+        "() => document.querySelectorAll('[data-table=came_day] tbody tr').length === 30"
     )
     oldest = page.page.locator("#now .figures-sentence a")
     waiting = [one for one in incidents if one.state in {"new", "acknowledged"}]

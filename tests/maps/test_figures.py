@@ -125,6 +125,16 @@ def test_periods_that_touch_count_nothing_twice(store: Store, ask: Asks) -> None
     )
 
 
+def test_a_quiet_day_is_listed_with_none(store: Store, ask: Asks) -> None:
+    fill(store, now=NOW.after(-3 * 86_400.0), days=2, per_day=4, with_history=False)
+    its = columns(ask("days=6"), "came_day")
+    assert len(its["date"]) == 6
+    assert its["incidents"][0] == 0
+    assert min(its["incidents"][1:3]) > 0
+    assert its["incidents"][3:] == [0, 0, 0]
+    assert its["precision"][3:] == [None, None, None]
+
+
 def test_a_day_is_counted_anew_when_something_of_it_changes(
     store: Store, ask: Asks, clock: list[UtcTime]
 ) -> None:

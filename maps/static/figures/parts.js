@@ -60,10 +60,11 @@ const others = (body) => (body.waiting_total > body.waiting
 
 function times(tables, of) {
   const days = column(tables.waits_day, "date");
+  const isSome = column(tables.waits_day, "acknowledge_median").some((one) => one !== null);
   return [
     note(word("figures.note_times")),
     of("waits_kind"),
-    days.length ? dayChart({
+    isSome ? dayChart({
       title: word("figures.chart_times"), days, format: waitText, steps: WAITS_S,
       series: ["acknowledge_median", "acknowledge_p90"].map((name) => ({
         name: word(`figures.col_${name}`), values: column(tables.waits_day, name),
@@ -96,7 +97,7 @@ function precision({ all, tables }, of) {
       : sentence(word("figures.say_unwanted", { high: rateText(all.unwanted_per_km_day_high) })),
     note(word("figures.note_precision")),
     ...["came_kind", "came_device", "came_trail"].map((name) => of(name, options(name))),
-    days.length ? dayChart({
+    all.incidents ? dayChart({
       title: word("figures.chart_came"), days,
       series: ["incidents", "true"].map((name) => ({
         name: word(`figures.col_${name}`), values: column(tables.came_day, name),

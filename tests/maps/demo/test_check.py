@@ -7,11 +7,13 @@ import pytest
 
 from edge.messages import RefusedError
 from maps.demo.check import check_page
+from maps.pages import PAGES
 
 
 @contextmanager
 def serving(pages: dict[str, str]) -> Iterator[str]:
-    """Serve these pages on loopback; yield the address."""
+    """Serve these pages, all open to who asks, on loopback; yield the address."""
+    pages = {"/api/v1/me": '{"pages": ["map"]}', **pages}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -58,4 +60,18 @@ def test_a_page_that_names_a_missing_script_is_refused() -> None:
 
 def test_a_page_that_does_not_load_is_refused() -> None:
     with serving({}) as page_url, pytest.raises(RefusedError, match="/ does not load"):
+        check_page(page_url)
+
+
+def test_a_page_that_is_closed_to_who_asks_is_not_followed() -> None:
+    closed = dict(PAGES)["people"]
+    with serving({"/": f'<a href="{closed}">Accounts</a>'}) as page_url:
+        assert check_page(page_url) == 0
+
+
+def test_a_server_that_does_not_say_which_pages_are_open_is_refused() -> None:
+    with (
+        serving({"/": "", "/api/v1/me": "welcome"}) as page_url,
+        pytest.raises(RefusedError, match="/api/v1/me does not say which pages are open"),
+    ):
         check_page(page_url)
