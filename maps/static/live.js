@@ -97,7 +97,8 @@ function start(sector, described) {
 
   const measure = new Measure(map, byId("measure"), byId("measured"));
   new CoordinatesOnClick(map, () => !measure.on);
-  const search = new Search(map, findable({ map, ground, eyes, patrols, tracks, board }));
+  const { going } = board;
+  const search = new Search(map, going, findable({ going, ground, eyes, patrols, tracks, board }));
   const panel = byId("switch");
   new Keys([
     ["j", word("keys.next"), () => board.step(1)],

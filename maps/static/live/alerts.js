@@ -7,12 +7,12 @@ import { alertCard } from "./alert_card.js";
 import { marker } from "./card.js";
 import { written } from "./coordinates.js";
 import { latlng } from "./geometry.js";
+import { Going } from "./going.js";
 import { ageText, number, word, wordOr } from "../page/wording.js";
 
 const KEPT = 200; // in the list
 const ON_MAP = 50;
 const NEW_S = 60; // pulses so long, by the time it was issued
-const FOCUS_ZOOM = 18;
 const ENDED = new Set(["no_threat", "resolved", "closed", "withdrawn"]);
 
 // Positive where the first is the later one, by the times that the list shows.
@@ -39,9 +39,7 @@ export class AlertBoard {
     this.hidden = new Set(); // severities that the list leaves out; the map leaves out none
     this.read = new Set(); // ids of alerts that were picked, or that were there when the page came
     this.selected = null;
-    this.zooming = false;
-    map.on("zoomstart", () => { this.zooming = true; });
-    map.on("zoomend", () => { this.zooming = false; });
+    this.going = new Going(map);
   }
 
   layers() {
@@ -242,7 +240,7 @@ export class AlertBoard {
     this.showRoute(alert);
     this.onChange();
     if (fromMap) alert.item.scrollIntoView({ block: "nearest", behavior: "smooth" });
-    else this.goTo(latlng(alert.feature));
+    else this.going.to(latlng(alert.feature));
   }
 
   // The way of the unit that can be there first, and where it meets them.
@@ -262,11 +260,5 @@ export class AlertBoard {
     const [lon, lat] = alert.feature.geometry.coordinates;
     alert.written = await written(lat, lon);
     if (alert.written !== undefined) this.fill(alert, this.now);
-  }
-
-  goTo(at) {
-    // Leaflet drops a new view while it still zooms to the last one.
-    if (this.zooming) this.map.once("moveend", () => this.goTo(at));
-    else this.map.setView(at, Math.max(this.map.getZoom(), FOCUS_ZOOM));
   }
 }

@@ -6,12 +6,12 @@ import { folded, readCoordinates } from "./coordinate_reading.js";
 import { marker } from "./card.js";
 
 const MOST = 8;
-const ZOOM = 18;
 
 export class Search {
   // `places()`: everything that can be found now, {kind, name, id, show()} each.
-  constructor(map, places) {
+  constructor(map, going, places) {
     this.map = map;
+    this.going = going;
     this.places = places;
     this.input = document.getElementById("search");
     this.list = document.getElementById("search-list");
@@ -111,6 +111,6 @@ export class Search {
     this.cross?.remove();
     this.cross = marker(at, element("div", { className: "found" }), { interactive: false, keyboard: false })
       .addTo(this.map);
-    this.map.setView(at, Math.max(this.map.getZoom(), ZOOM));
+    this.going.to(at);
   }
 }
