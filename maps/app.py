@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import Depends, FastAPI, HTTPException, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -18,7 +17,6 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from edge.messages import RefusedError
 from fusion.sector import Sector
 from maps import assets
 from maps.api import router, wire_schemas
@@ -45,6 +43,7 @@ from maps.people.oidc_pages import router as oidc_router
 from maps.people.roles import Right, rights_of
 from maps.playback import add_page as add_playback
 from maps.playback import router as playback_router
+from maps.problem_page import Problems, add_problems
 from maps.shift import add_shift_page
 from maps.step_api import router as step_router
 
@@ -113,11 +112,12 @@ def create_app(  # noqa: PLR0913 - what a server is made of
     app.include_router(oidc_router)
     app.include_router(base_map_router)
     _add_pages(app, sector)
-    _add_refusals(app)
+    problems = Problems(sector.name)
+    add_problems(app, problems)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     if log_in is not None:
-        app.add_middleware(Gate, log_in=log_in)
+        app.add_middleware(Gate, log_in=log_in, refused=problems.answer)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
     if app.state.base_map.online is not None:
@@ -153,20 +153,6 @@ def _add_pages(app: FastAPI, sector: Sector) -> None:
     async def documentation() -> HTMLResponse:
         headers = {"Content-Security-Policy": docs.policy, "Cache-Control": "no-cache"}
         return HTMLResponse(docs.html, headers=headers)
-
-
-def _add_refusals(app: FastAPI) -> None:
-    @app.exception_handler(RefusedError)
-    async def away(_: Request, error: RefusedError) -> JSONResponse:
-        """Say what does not answer now: store or fusion."""
-        headers = {"Cache-Control": "no-store"}
-        return JSONResponse({"detail": str(error)}, status_code=503, headers=headers)
-
-    @app.exception_handler(RequestValidationError)
-    async def refused(_: Request, error: RequestValidationError) -> JSONResponse:
-        """Say what of a request is wrong, without what was sent: 1e999 cannot be written."""
-        said = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        return JSONResponse({"detail": "; ".join(said)}, status_code=422)
 
 
 def _home(sector: Sector) -> tuple[float, float]:

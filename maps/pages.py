@@ -34,6 +34,7 @@ PAGES: Final = (
     ("people", "/people"),
 )
 _IN_EVERY_SCRIPT: Final = frozenset({"age", "compass", "person", "place", "role", "trail", "unit"})
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})  # methods that change nothing
 _A_YEAR_S: Final = 31_536_000
 
 
@@ -104,6 +105,12 @@ def answer(shells: Mapping[str, Page], request: Request) -> HTMLResponse:
     if asked == language:
         response.set_cookie("lang", language, max_age=_A_YEAR_S, samesite="strict", httponly=True)
     return response
+
+
+def is_page(request: Request) -> bool:
+    """Tell whether a person waits for a page, and no script for data."""
+    wants = "text/html" in request.headers.get("accept", "")
+    return wants and request.method in SAFE and not request.url.path.startswith("/api/")
 
 
 def render_docs() -> Page:

@@ -5,6 +5,7 @@ for itself (`maps.people.door`). A page without a session leads to the log-in an
 """
 
 import hmac
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -15,6 +16,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edge.messages import RefusedError
+from maps.pages import SAFE, is_page
 from maps.people.accounts import is_for
 from maps.people.door import NOBODY, address_of, on_loopback
 from maps.people.log_in import LogIn, Why
@@ -35,7 +37,6 @@ ON_LOOPBACK: Final = frozenset({METRICS})  # for the Prometheus of this machine
 FOR_ALL_ROLES: Final = frozenset({PASSWORD, LOGOUT, "/api/v1/me"})
 # Forms that work without a script: they carry the token themselves.
 _FORMS: Final = frozenset({LOGIN, PASSWORD, LOGOUT})
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITE: Final = frozenset({"same-origin", "none"})
 _LONGEST_NEXT: Final = 2048
 
@@ -43,10 +44,13 @@ _LONGEST_NEXT: Final = 2048
 class Gate:
     """Finds the session of each request and turns away what has none."""
 
-    def __init__(self, app: ASGIApp, *, log_in: LogIn) -> None:
-        """Wrap an application."""
+    def __init__(
+        self, app: ASGIApp, *, log_in: LogIn, refused: Callable[[Request, int, str], Response]
+    ) -> None:
+        """Wrap an application; `refused` says a status and why, to people and to programs."""
         self._app = app
         self._log_in = log_in
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on with its session in `request.state.session`, or answer it."""
@@ -61,7 +65,7 @@ class Gate:
         """Put the session into the scope; return the answer where the request goes no further."""
         request = Request(scope)
         path = request.url.path
-        if request.method not in _SAFE and not self._is_own(request):
+        if request.method not in SAFE and not self._is_own(request):
             note("request of another site refused", path=path, address=address_of(request))
             return _json(HTTPStatus.FORBIDDEN, "the request comes from another site's page")
         is_local = path in ON_LOOPBACK and on_loopback(request)
@@ -71,7 +75,8 @@ class Gate:
         try:
             session = await self._find(session_id)
         except RefusedError as error:
-            return None if path in PUBLIC else _json(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+            away = HTTPStatus.SERVICE_UNAVAILABLE
+            return None if path in PUBLIC else self._refused(request, away, str(error))
         token = csrf_token(session_id) if session is not None and session_id else ""
         is_for_here = session is not None and is_for(session.sectors, self._log_in.sector_id)
         found = {"session": session, "csrf": token} if is_for_here else {"session": None}
@@ -113,17 +118,16 @@ def local_path(text: str | None) -> str:
     return "/" if is_elsewhere or parsed.path in PUBLIC | {LOGOUT} else text
 
 
-def _is_page(request: Request) -> bool:
-    """Tell whether a person waits for a page, and no script for data."""
-    path = request.url.path
-    wants = "text/html" in request.headers.get("accept", "")
-    return wants and (request.method in _SAFE or path in _FORMS) and not path.startswith("/api/")
+def _is_person(request: Request) -> bool:
+    """Tell whether a person waits for a page or has sent a form."""
+    of_form = request.url.path in _FORMS and "text/html" in request.headers.get("accept", "")
+    return of_form or is_page(request)
 
 
 def _turned_away(request: Request, session: Session, token: str) -> Response | None:
     """Return the answer to whoever is logged in and may not do this now, whatever the role."""
     path = request.url.path
-    if request.method not in _SAFE and path not in _FORMS:
+    if request.method not in SAFE and path not in _FORMS:
         sent = request.headers.get("x-csrf-token", "")
         if not hmac.compare_digest(sent.encode(), token.encode()):
             return _json(HTTPStatus.FORBIDDEN, "X-CSRF-Token is not that of the session")
@@ -133,7 +137,7 @@ def _turned_away(request: Request, session: Session, token: str) -> Response | N
 
 
 def _to_login(request: Request, *, why: Why | None = None) -> Response:
-    if not _is_page(request):
+    if not _is_person(request):
         if why is not None:
             return _json(HTTPStatus.FORBIDDEN, "the account is not for this sector")
         return _json(HTTPStatus.UNAUTHORIZED, NOBODY)
@@ -145,7 +149,7 @@ def _to_login(request: Request, *, why: Why | None = None) -> Response:
 
 
 def _to_password(request: Request) -> Response:
-    if not _is_page(request):
+    if not _is_person(request):
         return _json(HTTPStatus.FORBIDDEN, f"the password must be changed first, at {PASSWORD}")
     return _redirect(PASSWORD)
 

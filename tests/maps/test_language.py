@@ -32,6 +32,7 @@ from maps.pages import PAGES
 from maps.people.log_in import Why
 from maps.people.roles import Role
 from maps.picture import Health
+from maps.problem_page import PROBLEMS
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "maps" / "static"
@@ -58,7 +59,8 @@ COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
     "health": [health.value for health in Health],
     "zone": ZONE_KINDS,
     "trail": TRAIL_KINDS,
-    "page": [*(name for name, _ in PAGES), "incident"],
+    "page": [*(name for name, _ in PAGES), "incident", *PROBLEMS.values()],
+    "problem": [*PROBLEMS.values()],
     "login": [*(why.value for why in Why), "old_page", "ended", "no_role", "oidc", "away"],
     "password": [
         *("short", "long", "name", "common", "differs", "same", "wrong", "too_many", "title"),
