@@ -4,14 +4,23 @@ Whatever changes what an account may do, or who may use it, ends its sessions in
 transaction.
 """
 
-import re
-import unicodedata
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
-from edge.messages import RefusedError, UtcTime
+from edge.messages import UtcTime
 from fusion.tables import ACCOUNT, LOGIN_SESSION
+from maps.people.account_rules import (
+    ACCOUNT_NAME,
+    EVERY_SECTOR,
+    NotAllowedError,
+    Refusal,
+    hold_to_names,
+    hold_to_unit,
+    hold_within,
+    normal,
+    sectors_of,
+)
 from maps.people.attempts import forget_browsers
 from maps.people.book import Book
 from maps.people.passwords import Passwords, hold_to_rule, one_time
@@ -20,11 +29,7 @@ from maps.people.roles import Role
 from maps.people.sessions import end_all
 
 FIRST: Final = "quan-tri"
-EVERY_SECTOR: Final = "*"
 ONE_TIME_S: Final = 7 * 86_400.0  # how long a password that was handed out is good for
-_ACCOUNT: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")  # as CONTRACT.md has it
-_LONGEST_NAME: Final = 64
 _WITH_SESSIONS: Final = sa.select(
     ACCOUNT,
     sa.select(sa.func.count())
@@ -105,7 +110,7 @@ class Accounts:
 
     def find(self, account: str) -> Account | None:
         """Return an account; None: there is none of that name."""
-        if not _ACCOUNT.fullmatch(account):
+        if not ACCOUNT_NAME.fullmatch(account):
             return None  # and PostgreSQL takes no NUL
         return self._first(ACCOUNT.c.account == account)
 
@@ -144,11 +149,11 @@ class Accounts:
         Raises:
             RefusedError: A field is none, the name is taken, or `by` may not.
         """
-        account, shown_name = new.account, _normal(new.shown_name)
+        account, shown_name = new.account, normal(new.shown_name)
         hold_to_names(account, shown_name)
         new = new._replace(shown_name=shown_name, sectors=sectors_of(new.sectors))
-        _hold_to_unit(new.role, new.unit)
-        _hold_within(by, new.sectors)
+        hold_to_unit(new.role, new.unit)
+        hold_within(new.sectors, within=by.sectors, of=by.who)
         row = _row(new, now=now)
         if subject is not None:
             row |= {"subject": subject, "must_change": False}
@@ -159,10 +164,10 @@ class Accounts:
             taken = connection.execute(sa.select(ACCOUNT.c.account, ACCOUNT.c.shown_name)).all()
             if account in {one.account for one in taken}:
                 msg = f"there is an account {account!r} already"
-                raise RefusedError(msg)
+                raise NotAllowedError(Refusal.TAKEN, msg)
             if shown_name.casefold() in {one.shown_name.casefold() for one in taken}:
                 msg = f"somebody else is shown as {shown_name!r}: what is signed names one person"
-                raise RefusedError(msg)
+                raise NotAllowedError(Refusal.SHOWN_TAKEN, msg)
             connection.execute(sa.insert(ACCOUNT).values(row))
         note("account made", account=account, role=new.role, sectors=new.sectors, **_by(by))
         return password or ""
@@ -186,7 +191,7 @@ class Accounts:
     def give_sectors(self, account: str, sectors: str, *, by: Changer) -> None:
         """Say for which sectors an account is: `*`, or ids with blanks or commas between."""
         sectors = sectors_of(sectors)
-        _hold_within(by, sectors)
+        hold_within(sectors, within=by.sectors, of=by.who)
         self._change(account, {"sectors": sectors}, by=by)
 
     def lock(self, account: str, *, by: Changer) -> None:
@@ -254,7 +259,7 @@ class Accounts:
         Raises:
             RefusedError: There is no such account, `by` may not, or nobody could administer then.
         """
-        if not _ACCOUNT.fullmatch(account):
+        if not ACCOUNT_NAME.fullmatch(account):
             raise _none(account)
         with self._book.transaction() as connection:
             # The administrators too: two of them must not lock each other out at once.
@@ -266,16 +271,16 @@ class Accounts:
             old = found.get(account)
             if old is None:
                 raise _none(account)
-            _hold_within(by, old.sectors)
+            hold_within(old.sectors, within=by.sectors, of=by.who)
             _hold_to_change(old, new, by=by)
             others = [one for one in found.values() if one.account != account]
             if _administers(old) and not _administers(_with(old, new)):
                 if account == by.account:
                     msg = "nobody takes their own right to administer: another administrator does"
-                    raise RefusedError(msg)
+                    raise NotAllowedError(Refusal.OWN_RIGHT, msg)
                 if not any(_administers(one) for one in others):
                     msg = f"{account!r} is the last administrator of every sector"
-                    raise RefusedError(msg)
+                    raise NotAllowedError(Refusal.LAST, msg)
             if new:
                 mine = sa.update(ACCOUNT).where(ACCOUNT.c.account == account)
                 connection.execute(mine.values(new))
@@ -287,47 +292,6 @@ class Accounts:
             shown["handed_out"] = "a password"
         note("account changed", account=account, **shown, sessions_ended=ended, **_by(by))
         return ended
-
-
-def hold_to_names(account: str, shown_name: str) -> None:
-    """Refuse names that cannot be typed, shown or written down as one line.
-
-    Raises:
-        RefusedError: One of them is none.
-    """
-    if not _ACCOUNT.fullmatch(account):
-        msg = f"account: {account!r} is not 1 to 64 of a-z, 0-9, . and -, a letter or digit first"
-        raise RefusedError(msg)
-    shown = _normal(shown_name)
-    if not shown or len(shown) > _LONGEST_NAME or not shown.isprintable():
-        msg = f"shown_name: {shown_name[:80]!r} is not a name of 1 to {_LONGEST_NAME} characters"
-        raise RefusedError(msg)
-
-
-def sectors_of(text: str) -> str:
-    """Return sectors as they are kept: `*`, or ids with blanks between.
-
-    Raises:
-        RefusedError: One of them is no id.
-    """
-    if text.strip() == EVERY_SECTOR:
-        return EVERY_SECTOR
-    ids = sorted(set(re.split(r"[\s,]+", text.strip())))
-    for one in ids:
-        if not _NAME.fullmatch(one):
-            msg = f"sectors: {one!r} is neither the id of a sector nor {EVERY_SECTOR!r} alone"
-            raise RefusedError(msg)
-    return " ".join(ids)
-
-
-def is_for(sectors: str, sector_id: str) -> bool:
-    """Tell whether an account of these sectors is for one of them."""
-    return sectors == EVERY_SECTOR or sector_id in sectors.split()
-
-
-def is_within(sectors: str, others: str) -> bool:
-    """Tell whether sectors are all among others, so that who administers these may change them."""
-    return all(is_for(others, one) for one in sectors.split())
 
 
 def _row(new: NewAccount, *, now: UtcTime) -> dict[str, object]:
@@ -366,39 +330,18 @@ def _administers(account: Account) -> bool:
 
 def _hold_to_change(old: Account, new: dict[str, object], *, by: Changer) -> None:
     after = _with(old, new)
-    _hold_to_unit(after.role, after.unit)
+    hold_to_unit(after.role, after.unit)
     if old.account == by.account and (after.role, after.sectors) != (old.role, old.sectors):
         msg = "nobody changes their own role or sectors: another administrator does"
-        raise RefusedError(msg)
+        raise NotAllowedError(Refusal.OWN_ROLE, msg)
     if "password_hash" in new and old.subject is not None:
         msg = f"{old.account!r} has no password here: it logs in at {old.subject.split()[0]}"
-        raise RefusedError(msg)
+        raise NotAllowedError(Refusal.ELSEWHERE, msg)
 
 
-def _hold_to_unit(role: Role, unit: str | None) -> None:
-    if unit is not None and not _NAME.fullmatch(unit):
-        msg = f"unit: {unit!r} is not a-z, 0-9 and -, at most 64"
-        raise RefusedError(msg)
-    if role is Role.PARTNER and unit is None:
-        msg = "unit: a partner sees what is handed over to its unit, so it needs one"
-        raise RefusedError(msg)
-
-
-def _hold_within(by: Changer, sectors: str) -> None:
-    """Refuse an administrator of some sectors what reaches beyond them."""
-    beyond = [one for one in sectors.split() if not is_for(by.sectors, one)]
-    if beyond:
-        msg = f"sectors: {by.who} administers {by.sectors!r}, not {beyond[0]!r}"
-        raise RefusedError(msg)
-
-
-def _none(account: str) -> RefusedError:
-    return RefusedError(f"there is no account {account!r}")
+def _none(account: str) -> NotAllowedError:
+    return NotAllowedError(Refusal.NONE, f"there is no account {account!r}")
 
 
 def _by(by: Changer) -> dict[str, str]:
     return {"by": by.who, "address": by.address}
-
-
-def _normal(shown_name: str) -> str:
-    return unicodedata.normalize("NFC", " ".join(shown_name.split(" ")).strip())

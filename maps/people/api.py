@@ -10,13 +10,14 @@ from types import MappingProxyType
 from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge.messages import RefusedError
 from maps.api import json_response
 from maps.pages import answer, render_page
-from maps.people.accounts import EVERY_SECTOR, Account, Changer, NewAccount, is_within
+from maps.people.account_rules import EVERY_SECTOR, NotAllowedError, is_within
+from maps.people.accounts import Account, Changer, NewAccount
 from maps.people.attempts import stands_for
 from maps.people.door import Asking, address_of, having, log_in_of, session_of
 from maps.people.log_in import LogIn
@@ -88,6 +89,11 @@ async def me(request: Request, person: Asking) -> Response:
 def add_people_page(app: FastAPI, *, sector_name: str) -> None:
     """Add the page of accounts."""
     shells = render_page("people.html", page="people", sector_name=sector_name, heads=_HEADS)
+
+    @app.exception_handler(NotAllowedError)
+    async def refused(_: Request, error: NotAllowedError) -> JSONResponse:
+        """Say why, for the page's own words too."""
+        return JSONResponse({"detail": str(error), "reason": error.reason}, status_code=422)
 
     @app.get("/people", include_in_schema=False)
     async def page(_: Managing, request: Request) -> HTMLResponse:
@@ -163,10 +169,13 @@ async def _asked(question: Callable[[], _T]) -> _T:
     """Ask or change the accounts, in a thread.
 
     Raises:
+        NotAllowedError: It cannot be so.
         HTTPException: 422 with the sentence that refuses it.
     """
     try:
         return await asyncio.to_thread(question)
+    except NotAllowedError:
+        raise
     except RefusedError as error:
         raise HTTPException(422, str(error)) from error
 

@@ -11,7 +11,8 @@ from contextlib import closing
 from typing import NamedTuple
 
 from edge.messages import RefusedError, UtcTime
-from maps.people.accounts import EVERY_SECTOR, Account, Accounts, Changer, NewAccount
+from maps.people.account_rules import EVERY_SECTOR
+from maps.people.accounts import Account, Accounts, Changer, NewAccount
 from maps.people.attempts import Attempts
 from maps.people.book import Book
 from maps.people.passwords import Passwords

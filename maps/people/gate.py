@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edge.messages import RefusedError
 from maps.pages import SAFE, is_page
-from maps.people.accounts import is_for
+from maps.people.account_rules import is_for
 from maps.people.door import NOBODY, address_of, on_loopback
 from maps.people.log_in import LogIn, Why
 from maps.people.record import note

@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import Final, NamedTuple, TypeVar
 
 from edge.messages import UtcTime
-from maps.people.accounts import ONE_TIME_S, Account, Accounts, is_for
+from maps.people.account_rules import is_for
+from maps.people.accounts import ONE_TIME_S, Account, Accounts
 from maps.people.attempts import Attempts
 from maps.people.book import Book
 from maps.people.passwords import Passwords

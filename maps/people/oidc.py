@@ -25,7 +25,7 @@ from joserfc.errors import JoseError
 
 from edge.file_words import in_words
 from edge.messages import RefusedError, UtcTime
-from maps.people.accounts import EVERY_SECTOR, sectors_of
+from maps.people.account_rules import EVERY_SECTOR, sectors_of
 from maps.people.roles import Role
 from maps.server import is_loopback
 

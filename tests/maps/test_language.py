@@ -29,6 +29,7 @@ from maps.figures.tables import of_figures, of_watch
 from maps.incident_export import COLUMNS
 from maps.language import LANGUAGES, chosen, words
 from maps.pages import PAGES
+from maps.people.account_rules import Refusal
 from maps.people.log_in import Why
 from maps.people.roles import Role
 from maps.picture import Health
@@ -60,6 +61,7 @@ COMPUTED = {  # keys that the page puts together: `kind.${about.kind}`
     "zone": ZONE_KINDS,
     "trail": TRAIL_KINDS,
     "page": [*(name for name, _ in PAGES), "incident", *PROBLEMS.values()],
+    "people": [f"refused_{reason.value}" for reason in Refusal],
     "problem": [*PROBLEMS.values()],
     "login": [*(why.value for why in Why), "old_page", "ended", "no_role", "oidc", "away"],
     "password": [

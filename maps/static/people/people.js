@@ -2,7 +2,7 @@
 
 import { element } from "../page/element.js";
 import { ask, post } from "../page/session.js";
-import { LANGUAGE, dayText, clockText, setTimeZone, word } from "../page/wording.js";
+import { LANGUAGE, dayText, clockText, setTimeZone, word, wordOr } from "../page/wording.js";
 
 const ROLES = ["guard", "duty_officer", "commander", "administrator", "partner"];
 const at = (id) => document.getElementById(id);
@@ -96,7 +96,7 @@ function edit(account) {
 // That the session has ended, the frame says on every page.
 function problemOf({ status, body }) {
   if (status === 401) return null;
-  return status === 0 ? word("people.away") : body.detail;
+  return status === 0 ? word("people.away") : wordOr(`people.refused_${body.reason}`, body.detail);
 }
 
 async function change(what, body) {

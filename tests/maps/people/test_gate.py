@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Mount
 
 from edge.messages import RefusedError
 from maps.app import create_app
+from maps.language import LANGUAGES, words
 from maps.people.accounts import Changer, NewAccount
 from maps.people.door import Having, person_of
 from maps.people.gate import FOR_ALL_ROLES, ON_LOOPBACK, PUBLIC, local_path
@@ -238,6 +239,31 @@ async def test_to_guess_the_password_at_an_open_page_is_stopped(visitor, make) -
     answer = await browser.fill("/password", password=PASSWORD, new=new, again=new)
     assert answer.status_code == 422
     assert "quá nhiều lần" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({}, "taken"),
+        ({"account": "an.hai", "shown_name": "NGƯỜI an.nv"}, "shown_taken"),
+        ({"account": "an hai"}, "account"),
+        ({"account": "an.hai", "shown_name": "\N{ZERO WIDTH SPACE}"}, "shown_name"),
+        ({"account": "an.hai", "role": "partner"}, "no_unit"),
+        ({"account": "an.hai", "sectors": "Đồn 1"}, "sectors"),
+    ],
+)
+async def test_an_account_that_cannot_be_made_says_why_in_words_of_the_page(
+    visitor, make, changed, reason
+) -> None:
+    make(role=Role.ADMINISTRATOR)
+    browser = visitor()
+    await browser.log_in()
+    new = {"account": "an.nv", "shown_name": "Một người khác", "role": "guard"} | changed
+    answer = await browser.post("/api/v1/people", new)
+    assert answer.status_code == 422
+    assert answer.json()["reason"] == reason
+    for language in LANGUAGES:
+        assert words(language)[f"people.refused_{reason}"]
 
 
 # -- other sites ---------------------------------------------------------------------------------
