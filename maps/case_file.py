@@ -32,12 +32,7 @@ def case_file(store: ReadStore, incident: Incident, person: Person) -> dict[str,
     """
     alerts = store.alerts_named(incident.alert_ids[-_MOST:])
     related = _related(store, incident, alerts, person)
-    before = [
-        one["incident_id"]
-        for one in related
-        # One that is no longer kept was anybody's but a partner's to see.
-        if one["relation"] == "took_over" and (one["incident"] or person.role is not Role.PARTNER)
-    ]
+    before = [one["incident_id"] for one in related if one["relation"] == "took_over"]
     deeds = [deed for name in (*before, incident.incident_id) for deed in store.deeds(name)]
     return {
         "incident": incident,
@@ -78,7 +73,10 @@ def _held_back(store: ReadStore, incident: Incident) -> list[Any]:
 def _related(
     store: ReadStore, incident: Incident, alerts: Iterable[Alert], person: Person
 ) -> list[dict[str, Any]]:
-    """Return the incidents that this one has to do with, and what; null: not theirs to see."""
+    """Return the incidents that this one has to do with, and what; null: no longer kept.
+
+    A partner is told nothing of what is not theirs, or is no longer kept so that nobody can tell.
+    """
     grouped = [one.grouped_with for one in alerts if isinstance(one.grouped_with, str)]
     with_alerts = store.alerts_named(grouped[:_MOST]) if grouped else []
     said = {
@@ -95,4 +93,5 @@ def _related(
     return [
         {"relation": relation, "incident_id": name, "incident": found.get(name)}
         for name, relation in said.items()
+        if name in found or person.role is not Role.PARTNER
     ]
