@@ -195,8 +195,7 @@ def test_to_a_partner_there_are_no_incidents_but_its_own(
     assert answer.status_code == status
     assert ask("POST", f"{path}/presence", json={"window": "w1"}).status_code == status
     if status == 200:
-        # That there is another it may know, what is in it not.
-    assert answer.json()["related"] == []
+        assert answer.json()["related"] == []
 
 
 @pytest.mark.parametrize("incident_id", ["nothing", "a" * 128, "'--"])
