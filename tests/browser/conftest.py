@@ -1,11 +1,12 @@
 """A real chromium on a real map server, with a real broker and a real store behind it."""
 
+import multiprocessing
+import os
 import re
 import shutil
-import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,16 @@ import pytest
 from msgspec.structs import replace
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edge.command import main
 from edge.messages import Alert, Incident, UtcTime, decode_as, encode
 from fusion.events import AlertIssued, IncidentChanged
 from fusion.store import Store
 from maps import assets
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkServerProcess
+
     from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request
 
 CHROMIUM = "/usr/bin/chromium"
@@ -33,6 +38,9 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Each server is a process of its own, forked from one that has imported what all of them need.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["maps.cli", "maps.app", "maps.server", "fusion.cli", __name__])
 # The browser's own note that a server we stopped is gone, not a mistake of the page.
 SERVER_GONE = re.compile(
     r"net::ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE)"
@@ -232,6 +240,29 @@ class Field:
         assert known is not None
         self.store.save([IncidentChanged(replace(known, **changed))], sector="bien-thu")
 
+    def walk_over(self, device_id: str, *, lon: float = -12.3008) -> None:
+        """Let somebody walk over the line, from south to north, half a minute ago."""
+        begin = UtcTime.read_clock(offset_s=-60)
+        for step in range(40):
+            seen = {
+                "label": "person",
+                "confidence": 0.9,
+                "bbox": [0.4, 0.4, 0.5, 0.6],
+                "lat": 1.2 + (step - 20.0) / 110_574.0,
+                "lon": lon,
+                "cov_m2": [0.25, 0.0, 0.25],
+            }
+            message = {
+                "v": 1,
+                "message_id": f"{device_id}-{step}",
+                "device_id": device_id,
+                "sector": "bien-thu",
+                "captured_at": begin.after(step / 2),
+                "sensor": {"kind": "camera", "lat": 1.199, "lon": lon},
+                "detections": [seen],
+            }
+            self.say(device_id, "detections", message)
+
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
@@ -243,25 +274,32 @@ class Served:
     def __init__(self, *arguments: str, log_in: bool = False) -> None:
         if not log_in:
             arguments = (*arguments, "--without-login")
-        command = "import sys; from edge.command import main; sys.exit(main())"
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", command, "maps", "serve", str(SECTOR), *arguments],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        words = self.process.stdout.readline().split()
-        self.first_password = None
-        if words[0] == "first":
-            self.first_password, words = words[-1], self.process.stdout.readline().split()
-        self.url = words[-1]
+        reading, writing = FORKS.Pipe(duplex=False)
+        words = ("maps", "serve", str(SECTOR), *arguments)
+        self.process = FORKS.Process(target=_run, args=(words, writing))
+        self.process.start()
+        writing.close()
+        with os.fdopen(os.dup(reading.fileno())) as said:
+            printed = said.readline().split()
+            self.first_password = None
+            if printed[0] == "first":
+                self.first_password, printed = printed[-1], said.readline().split()
+        self.url = printed[-1]
+        self._reading = reading  # open: a process that prints more must not fail for it
 
     def stop(self) -> None:
-        if self.process.poll() is None:
+        if self.process.is_alive():
             self.process.terminate()
-            assert self.process.wait(10) == 0
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+            self.process.join(10)
+            assert self.process.exitcode == 0
+        self._reading.close()
+
+
+def _run(words: Sequence[str], said: "Connection | None" = None) -> None:
+    """Run a command as its own process would; what it prints goes to `said`."""
+    if said is not None:
+        os.dup2(said.fileno(), 1)
+    sys.exit(main(words))
 
 
 @pytest.fixture
@@ -298,3 +336,20 @@ def serve_map(field: Field, nats_broker: str, tmp_path: Path) -> Iterator[Callab
 def live_map(serve_map: Callable[..., Served]) -> Served:
     """The running map of that sector."""
     return serve_map()
+
+
+@pytest.fixture
+def fusion(field: Field, nats_broker: str, tmp_path: Path) -> Iterator["ForkServerProcess"]:
+    """`fusion serve` on the store that the map reads: it takes the steps."""
+    assert field
+    words = (
+        *("fusion", "serve", str(SECTOR), "--broker", nats_broker),
+        *("--store", f"sqlite:///{tmp_path / 'tuanbien.db'}"),
+        *("--journal", str(tmp_path / "journal")),
+    )
+    process = FORKS.Process(target=_run, args=(words,))
+    process.start()
+    yield process
+    process.terminate()
+    process.join(20)
+    assert process.exitcode == 0

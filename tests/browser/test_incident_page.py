@@ -2,14 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from edge.messages import UtcTime, decode_as, encode
+from edge.messages import decode_as, encode
 from fusion.events import AlertSuppressed, IncidentChanged, SuppressedAlert
 
 pytestmark = pytest.mark.slow
@@ -24,52 +22,10 @@ UNTIL = """([address, found]) => new Promise((resolve) => {
 })"""
 
 
-@pytest.fixture
-def fusion(field, nats_broker, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`fusion serve` on the store that the map reads."""
-    command = "import sys; from edge.command import main; sys.exit(main())"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-c", command, "fusion", "serve", str(SECTOR)),
-            *("--broker", nats_broker, "--store", f"sqlite:///{tmp_path / 'tuanbien.db'}"),
-            *("--journal", str(tmp_path / "journal")),
-        ]
-    )
-    assert field
-    yield process
-    process.terminate()
-    assert process.wait(20) == 0
-
-
 def forgive(watched, what: str) -> None:
     """Take off what the browser itself notes of a failure that the test made."""
     noted = f"Failed to load resource: {what}"
     watched.errors[:] = [one for one in watched.errors if not one.startswith(noted)]
-
-
-def cross(field) -> None:
-    """Let somebody walk over the line, from south to north, half a minute ago."""
-    begin = UtcTime.read_clock(offset_s=-60)
-    for step in range(40):
-        message = {
-            "v": 1,
-            "message_id": f"walk-{step}",
-            "device_id": "cam-01",
-            "sector": "bien-thu",
-            "captured_at": begin.after(step / 2),
-            "sensor": {"kind": "camera", "lat": 1.199, "lon": -12.3008},
-            "detections": [
-                {
-                    "label": "person",
-                    "confidence": 0.9,
-                    "bbox": [0.4, 0.4, 0.5, 0.6],
-                    "lat": 1.2 + (step - 20.0) / 110_574.0,
-                    "lon": -12.3008,
-                    "cov_m2": [0.25, 0.0, 0.25],
-                }
-            ],
-        }
-        field.say("cam-01", "detections", message)
 
 
 @pytest.fixture
@@ -79,7 +35,7 @@ def crossed(field, fusion, live_map, open_page) -> str:
     page = open_page(f"{live_map.url}docs").page
     # Fusion answers a step only once it runs; what is said before waits with the broker.
     page.evaluate(UNTIL, ["/healthz", "said.fusion === 'online'"])
-    cross(field)
+    field.walk_over("cam-01")
     incident_id = page.evaluate(UNTIL, ["/api/v1/incidents", "said[0]?.incident_id"])
     return f"{live_map.url}incidents/{incident_id}"
 
@@ -228,7 +184,7 @@ def test_without_an_answer_it_is_sent_again_and_counts_once(crossed, fusion, ope
     page.locator("#timeline .said", has_text="đường trơn").wait_for()
     first, again = (json.loads(body) for body in bodies)
     assert first == again
-    assert fusion.poll() is None
+    assert fusion.is_alive()
     forgive(watched, "net::ERR_FAILED")
 
 

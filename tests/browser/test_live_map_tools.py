@@ -1,16 +1,11 @@
 """What a guard does on the live map besides looking: find, measure, filter, acknowledge, by key."""
 
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from edge.messages import UtcTime
-from tests.browser.conftest import SECTOR
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -252,47 +247,6 @@ def test_every_text_of_an_incident_is_shown_and_never_run(live_map, field, open_
     assert page.locator("img[src='x']").count() == 0
 
 
-@pytest.fixture
-def fusion(field, nats_broker, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`fusion serve` on the store that the map reads: it takes the steps."""
-    assert field
-    command = "import sys; from edge.command import main; sys.exit(main())"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-c", command, "fusion", "serve", str(SECTOR)),
-            *("--broker", nats_broker, "--store", f"sqlite:///{tmp_path / 'tuanbien.db'}"),
-            *("--journal", str(tmp_path / "journal")),
-        ]
-    )
-    yield process
-    process.terminate()
-    assert process.wait(20) == 0
-
-
-def walk_over(field, name: str, *, lon: float) -> None:
-    """Let somebody walk over the line, from south to north, half a minute ago."""
-    begin = UtcTime.read_clock(offset_s=-60)
-    for step in range(40):
-        seen = {
-            "label": "person",
-            "confidence": 0.9,
-            "bbox": [0.4, 0.4, 0.5, 0.6],
-            "lat": 1.2 + (step - 20.0) / 110_574.0,
-            "lon": lon,
-            "cov_m2": [0.25, 0.0, 0.25],
-        }
-        message = {
-            "v": 1,
-            "message_id": f"{name}-{step}",
-            "device_id": name,
-            "sector": "bien-thu",
-            "captured_at": begin.after(step / 2),
-            "sensor": {"kind": "camera", "lat": 1.199, "lon": lon},
-            "detections": [seen],
-        }
-        field.say(name, "detections", message)
-
-
 def test_an_incident_is_taken_by_key_and_who_is_second_is_told_who_was_first(
     live_map, field, fusion, open_page
 ) -> None:
@@ -301,7 +255,7 @@ def test_an_incident_is_taken_by_key_and_who_is_second_is_told_who_was_first(
     page = watched.page
     page.locator("#state:not([data-state='fusion'])[data-state='blind']").wait_for(timeout=60_000)
     for name, lon in (("cam-01", -12.3008), ("cam-02", -12.2990)):
-        walk_over(field, name, lon=lon)
+        field.walk_over(name, lon=lon)
     crossings = page.locator(".alert", has_text="Suspected crossing")
     mine, theirs = (crossings.filter(has_text=name) for name in ("cam-01", "cam-02"))
     theirs.wait_for(timeout=30_000)
