@@ -82,6 +82,11 @@ def test_an_incident_is_worked_on_from_new_to_closed(
     step("note", "acknowledged", reason="Đã gọi tổ 3")
     page.locator("#timeline .said", has_text="Đã gọi tổ 3").wait_for()
     step("assess", "assessing")
+    page.locator('#steps button[data-verb="dispatch"]').click()
+    page.locator('#step [name="assigned_to"]').fill("Tổ 3")
+    page.locator("#step-send").click()  # no unit's id: said in words, nothing is sent
+    said = {"vi": "Mã đơn vị chỉ gồm", "en": "A unit's id is"}[language]
+    page.locator("#step-problem", has_text=said).wait_for()
     step("dispatch", "dispatched", assigned_to="to-tuan-tra-3")
     step("arrive", "on_scene")
 

@@ -112,6 +112,25 @@ def test_distances_are_measured_by_mouse_and_by_keyboard(live_map, field, open_p
     page.locator("#measured").wait_for(state="hidden")
 
 
+def test_one_measures_from_a_marker_to_a_device_and_no_card_opens(
+    live_map, field, open_page
+) -> None:
+    """A click on either opened its card and was no point."""
+    field.fusion_status()
+    field.status("cam-01")
+    page = open_page(f"{live_map.url}?lang=en").page
+    page.locator(".eye").wait_for()
+    page.evaluate("map_live.setView([1.1994, -12.3015], 18, { animate: false })")
+    page.keyboard.press("d")
+    page.get_by_text("234", exact=True).click()
+    page.locator(".eye").click()
+    page.locator("#measured", has_text="bearing").wait_for()
+    assert page.locator(".measure-end").count() == 2
+    assert page.locator(".leaflet-popup").count() == 0
+    page.keyboard.press("Escape")
+    page.locator("#measured").wait_for(state="hidden")
+
+
 def test_a_click_beside_everything_says_where_that_is(live_map, field, open_page) -> None:
     field.fusion_status()
     page = open_page(live_map.url).page

@@ -2,6 +2,7 @@
 
 import { element } from "../page/element.js";
 import { severitySign } from "../page/severity_sign.js";
+import { may } from "../page/session.js";
 import { word } from "../page/wording.js";
 import { BaseMap, fetchBaseMap } from "../live/base_map.js";
 import { marker } from "../live/card.js";
@@ -31,7 +32,7 @@ export class CaseMap {
     try {
       const answer = await fetch("/api/v1/sector");
       if (!answer.ok) return;
-      this.base = new BaseMap(this.map, await fetchBaseMap());
+      if (await may("see_picture")) this.base = new BaseMap(this.map, await fetchBaseMap());
       this.ground = new Ground(this.map, (await answer.json()).layers);
     } catch (error) {
       console.info("no ground:", error.message);

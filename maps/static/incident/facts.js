@@ -66,7 +66,8 @@ export function showReasons(file, ground) {
   const probability = document.getElementById("probability");
   probability.hidden = !alert || ["device", "watchlist"].includes(incident.kind);
   if (!probability.hidden) {
-    probability.textContent = word("case.probability", {
+    const sure = alert.probability >= 0.995; // "about < 1" is no number
+    probability.textContent = word(sure ? "case.probability_sure" : "case.probability", {
       p: percentText(alert.probability), wrong: percentText(1 - alert.probability),
     });
   }
@@ -123,7 +124,7 @@ export function showLineage({ incident }, now) {
       element("td", { text: wordOr(`sensor.${one.sensor_kind}`, one.sensor_kind) }),
       element("td", { text: `${momentText(from, now)}–${momentText(to, now)} (${durationText((to - from) / 1000)})` }),
       element("td", { className: "is-number", text: number(one.detections) }),
-      element("td", { className: "is-number", text: `${percentText(one.share)} %` }),
+      element("td", { className: "is-number", text: `${percentText(one.share)}\u00a0%` }),
     ] });
   }));
 }

@@ -12,6 +12,7 @@ import { word, wordOr } from "../page/wording.js";
 
 const TYPING_MS = 5000;
 const UNANSWERED = new Set([0, 503]);
+const UNIT = /^[a-z0-9][a-z0-9-]{0,63}$/; // as CONTRACT.md has it
 const by = (id) => document.getElementById(id);
 
 const token = () => [...crypto.getRandomValues(new Uint8Array(16))]
@@ -172,19 +173,28 @@ export class Workflow {
     const required = ["cause", "outcome", "assigned_to", "reason"]
       .map((name) => this.form.elements[name]).filter((field) => field.required);
     const signs = this.file.logged_in ? [] : [this.form.elements.actor, this.form.elements.role];
-    const asked = [...required, ...signs];
-    for (const field of asked) field.removeAttribute("aria-invalid");
-    return asked.find((field) => field.value.trim() === "");
+    return [...required, ...signs].find((field) => field.value.trim() === "");
+  }
+
+  // The field that keeps it from being sent, and why.
+  wrong() {
+    const missing = this.missing();
+    if (missing) return [missing, "case.must_say"];
+    const unit = this.form.elements.assigned_to;
+    const given = unit.closest("label").hidden ? "" : unit.value.trim();
+    return given === "" || UNIT.test(given) ? null : [unit, "case.unit_form"];
   }
 
   async send() {
     if (this.sending) return; // a second click is the same step
     if (this.sent === null) {
-      const missing = this.missing();
-      if (missing) {
-        missing.setAttribute("aria-invalid", "true");
-        missing.focus();
-        this.problem(word("case.must_say"));
+      for (const field of this.form.elements) field.removeAttribute("aria-invalid");
+      const wrong = this.wrong();
+      if (wrong) {
+        const [field, why] = wrong;
+        field.setAttribute("aria-invalid", "true");
+        field.focus();
+        this.problem(word(why));
         return;
       }
       this.sent = this.body();

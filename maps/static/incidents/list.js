@@ -52,7 +52,8 @@ async function ask(asked, signal) {
     const body = await answer.json();
     if (!answer.ok) {
       isLost = answer.status >= 500;
-      say(isLost ? word("log.lost") : word("log.refused", { why: body.detail }));
+      if (isLost) say(word("log.lost"));
+      else refuse(asked, body.detail);
       return null;
     }
     say(null);
@@ -64,6 +65,15 @@ async function ask(asked, signal) {
     say(word("log.lost"));
     return null;
   }
+}
+
+// What stands there answers another question.
+function refuse(asked, why) {
+  const text = asked.get("text");
+  const wordless = text !== null && !/[\p{L}\p{N}]/u.test(text);
+  say(wordless ? word("log.no_word") : word("log.refused", { why }));
+  for (const id of ["table", "nothing"]) byId(id).hidden = true;
+  byId("count").textContent = "";
 }
 
 function linksOf(header) {

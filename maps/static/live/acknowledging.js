@@ -42,8 +42,14 @@ export class Acknowledging {
     this.busy.delete(id);
     if (answer.ok) this.say(word("alert.acknowledged"));
     else if (answer.status === 409) this.say(await this.whoWasFirst(id));
-    else this.say(word("alert.not_acknowledged", { why: String(answer.body.detail ?? answer.status) }));
+    else this.say(word("alert.not_acknowledged", { why: this.whyOf(answer) }));
     this.changed(id);
+  }
+
+  whyOf({ status, body }) {
+    if (status === 0 || status === 503) return word("alert.unanswered");
+    if (status === 401) return word("person.expired");
+    return status === 403 ? word("alert.may_not") : String(body.detail ?? status);
   }
 
   changed() {}

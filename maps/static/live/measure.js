@@ -32,7 +32,7 @@ export class Measure {
     this.cross.hidden = true;
     map.getContainer().append(this.cross);
     button.addEventListener("click", () => this.toggle());
-    map.on("click", ({ latlng }) => { if (this.on) this.add(latlng); });
+    document.addEventListener("click", (event) => this.press(event), { capture: true });
     map.getContainer().addEventListener("keydown", (event) => this.key(event));
   }
 
@@ -54,10 +54,23 @@ export class Measure {
     }
   }
 
+  // People measure from one thing to another: a click on a marker, a device or an alert is a point,
+  // and opens nothing.
+  press(event) {
+    const { target } = event;
+    if (!this.on || event.detail === 0 || !(target instanceof Element)) return; // 0: by keyboard
+    if (!this.map.getContainer().contains(target)) return;
+    if (target.closest(".leaflet-control, .leaflet-popup, .no-map") || this.map.dragging.moved()) return;
+    event.stopPropagation();
+    this.map.getContainer().focus({ preventScroll: true }); // a marker takes the keys otherwise
+    this.add(this.map.mouseEventToLatLng(event));
+  }
+
   key(event) {
     if (!this.on || event.target !== this.map.getContainer()) return;
     if (event.key === "Enter" || event.key === " ") this.add(this.map.getCenter());
     else if (event.key === "Backspace") { this.points.pop(); this.show(); }
+    else if (event.key === "Escape") this.toggle();
     else return;
     event.preventDefault();
   }

@@ -37,7 +37,8 @@ async function showPerson() {
   }
   const box = document.getElementById("person");
   const named = { name: person.name, role: word(`role.${person.role}`) };
-  const said = element("span", { text: `${named.name} · ${named.role}` });
+  const said = element("span", { children: [element("span", { text: named.name }),
+    element("span", { className: "bar-role", text: ` · ${named.role}` })] });
   box.replaceChildren(person.can_log_out ? menuOf(said, named) : said);
   box.hidden = false;
 }
@@ -56,7 +57,8 @@ function menuOf(said, named) {
     children: [
       element("summary", { "aria-label": word("person.menu", named), children: [said] }),
       element("div", {
-        children: [element("a", { href: "/password", text: word("person.password") }), out],
+        children: [element("p", { text: `${named.name} · ${named.role}` }),
+          element("a", { href: "/password", text: word("person.password") }), out],
       }),
     ],
   });

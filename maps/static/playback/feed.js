@@ -1,6 +1,7 @@
 // The past as a feed with a clock of its own: a snapshot where it begins, then the changes as their
 // time comes. What the clock has not loaded yet it waits for.
 
+import { word } from "../page/wording.js";
 import { ask as request } from "../page/session.js";
 
 const BEFORE_MS = 90000; // it begins so long before, so that tracks have their way behind them
@@ -15,10 +16,18 @@ const layers = ["incident", "alert", "device", "patrol", "track"];
 export async function ask(address, values = {}) {
   const answer = await request(`/api/v1/playback/${address}?${new URLSearchParams(values)}`, {
     cache: "no-store", signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+  }).catch((error) => {
+    console.info("the server does not answer:", error.message);
+    throw new Error(word("playback.no_answer"));
   });
   const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw Object.assign(new Error(body.detail ?? `status ${answer.status}`), { status: answer.status });
+  if (!answer.ok) throw Object.assign(new Error(whyOf(answer.status, body)), { status: answer.status });
   return body;
+}
+
+function whyOf(status, { detail }) {
+  if (status === 401) return word("person.expired");
+  return status === 503 ? word("playback.store_away") : detail ?? `status ${status}`;
 }
 
 export class PlaybackFeed {
