@@ -120,3 +120,35 @@ def test_a_session_that_ends_is_said_so_and_nothing_typed_is_lost(
     page.click("#add button")  # with the new session's token
     page.locator("tr[data-account=moi]").wait_for()
     forgive(watched)
+
+
+@pytest.mark.slow
+def test_an_incident_says_that_the_session_ended_and_others_are_seen_again_after_the_next(
+    serve_map, field, open_page, make, accounts
+) -> None:
+    """It said that it would connect again by itself; and who else is here was lost until a reload."""
+    make("an", Role.DUTY_OFFICER)
+    make("binh", Role.COMMANDER)
+    field.alert("alert-1")
+    served = serve_map(log_in=True)
+    opened = [open_page(f"{served.url}incidents/incident-of-alert-1") for _ in range(2)]
+    mine, theirs = (watched.page for watched in opened)
+    for page, account in ((mine, "an"), (theirs, "binh")):
+        fill(page, account, OWN)
+        page.locator("#case").wait_for()
+    mine.locator("#present", has_text="Người binh").wait_for()
+    accounts.end_sessions("an", by=Changer("a test", "here"))
+    mine.locator(".expired").wait_for()
+    assert "hết hạn" in mine.locator("#problem").inner_text()
+    with mine.context.expect_page() as window:
+        mine.locator(".expired a").click()
+    fill(window.value, "an", OWN)
+    window.value.locator("#person summary").wait_for()
+    window.value.close()
+    mine.evaluate("window.dispatchEvent(new Event('focus'))")
+    mine.locator(".expired").wait_for(state="hidden")
+    mine.locator('#steps button[data-verb="note"]').click()
+    mine.locator("#step [name=reason]").press_sequentially("Đã gọi")
+    theirs.locator("#present", has_text="Người an đang nhập").wait_for()
+    for watched in opened:
+        forgive(watched)

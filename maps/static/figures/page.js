@@ -55,10 +55,10 @@ function showProgress(pending, leftOut) {
 // Resolves to how many days are still not counted; null: there was no answer to show.
 async function refresh(question) {
   const query = period.query();
-  const export_ = await may("export");
-  const csv = (name) => (export_
-    ? `/api/v1/figures/tables/${name}.csv?${query}&lang=${document.documentElement.lang}` : null);
   try {
+    const export_ = await may("export");
+    const csv = (name) => (export_
+      ? `/api/v1/figures/tables/${name}.csv?${query}&lang=${document.documentElement.lang}` : null);
     const figures = await fetchJson(`/api/v1/figures?${query}`);
     if (question !== asked) return null;
     if (!figures.ok) {
@@ -81,7 +81,7 @@ async function refresh(question) {
   } catch (error) {
     if (question !== asked) return null;
     console.info("the server does not answer:", error.message);
-    say(word("figures.lost"));
+    say(word(error.status === 401 ? "figures.expired" : "figures.lost"));
     return null;
   }
 }
@@ -104,6 +104,7 @@ async function layers() {
   }
 }
 
+window.addEventListener("readmitted", start);
 byId("print").addEventListener("click", () => window.print());
 byId("days").append(...period.choices(element));
 await layers();

@@ -1,7 +1,7 @@
 // Who else has this incident open, and whether they are typing; says the same of us.
 
 import { element } from "../page/element.js";
-import { me } from "../page/session.js";
+import { post } from "../page/session.js";
 import { word } from "../page/wording.js";
 
 const BEAT_MS = 10000;
@@ -41,22 +41,13 @@ export class Company {
 
   async beat() {
     const said = { typing: this.typing, ...(this.name ? { name: this.name } : {}) };
-    try {
-      const answer = await this.say(said);
-      if (answer.ok) this.show((await answer.json()).people);
-    } catch (error) {
-      console.info("the server does not answer:", error.message); // the page says so by itself
-    }
+    const { ok, body } = await this.say(said); // where there is no answer, the page says so by itself
+    if (ok) this.show(body.people);
   }
 
-  async say(said) {
-    const { csrf } = await me();
-    return fetch(this.address, {
-      method: "POST",
-      keepalive: true, // it is sent also while the page goes away
-      headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
-      body: JSON.stringify({ window: this.window, ...said }),
-    });
+  // `keepalive`: it is sent also while the page goes away.
+  say(said) {
+    return post(this.address, { window: this.window, ...said }, { keepalive: true });
   }
 
   show(people) {

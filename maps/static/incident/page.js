@@ -24,6 +24,7 @@ let followed = new Set([id]);
 let clockOffset = 0;
 let fetching = false;
 let again = false;
+let expired = false; // the stream ends then too, and does not come back by itself
 
 function say(text) {
   problem.hidden = text === null;
@@ -44,6 +45,7 @@ async function refresh() {
       say(null);
     } else if (answer.status === 404) {
       document.getElementById("loading").hidden = true;
+      document.getElementById("case").hidden = true; // it was taken from a partner's unit
       say(word("case.none", { id }));
     } else {
       say(word(answer.status === 401 ? "case.expired" : "case.store_away"));
@@ -87,13 +89,15 @@ async function show(file) {
   toExport.hidden = !(await may("export"));
 }
 
+window.addEventListener("expired", () => { expired = true; say(word("case.expired")); });
+window.addEventListener("readmitted", () => { expired = false; refresh(); });
 document.getElementById("print").addEventListener("click", () => window.print());
 await map.start();
 await refresh();
 follow({
   streams: await may("see_picture"),
   opened: refresh,
-  lost: () => say(word("case.lost")),
+  lost: () => { if (!expired) say(word("case.lost")); },
   incident: (changed) => { if (followed.has(changed)) refresh(); },
   presence: ({ id: of, people }) => { if (of === id) company.show(people ?? []); },
 });

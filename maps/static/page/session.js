@@ -41,15 +41,15 @@ export function tellExpired() {
   window.dispatchEvent(new Event("expired"));
 }
 
-// POST JSON. Resolves to {ok, status, body}; status 0: the server does not answer.
-export async function post(address, body) {
+// POST JSON. Resolves to {ok, status, body}; status 0: the server does not answer. `more`: of fetch.
+export async function post(address, body, more = {}) {
   try {
     const { csrf } = await me();
-    const answer = await send(address, body, csrf);
+    const answer = await send(address, body, csrf, more);
     // Another window has logged in anew meanwhile: this one's token is of the session before.
     if (answer.status === 403 && answer.body.detail?.startsWith("X-CSRF-Token")) {
       asked = null;
-      return await send(address, body, (await me()).csrf);
+      return await send(address, body, (await me()).csrf, more);
     }
     return answer;
   } catch (error) {
@@ -57,8 +57,9 @@ export async function post(address, body) {
   }
 }
 
-async function send(address, body, csrf) {
+async function send(address, body, csrf, more) {
   const answer = await ask(address, {
+    ...more,
     method: "POST",
     headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
     body: JSON.stringify(body),
