@@ -189,6 +189,7 @@ def _listed(found: list[Incident], accept: str) -> Response:
 
 Language = Annotated[str | None, Query(max_length=8)]
 _MAY_EXPORT: Final = [Depends(having(Right.EXPORT))]
+_writing = asyncio.Semaphore(2)  # a table takes seconds: others' questions need threads meanwhile
 
 
 class _Found(NamedTuple):
@@ -229,9 +230,10 @@ async def as_csv(found: All, sector: ServedSector, lang: Language = None) -> Res
 @router.get("/api/v1/incidents.xlsx", response_class=FileResponse, dependencies=_MAY_EXPORT)
 async def as_xlsx(found: All, sector: ServedSector, lang: Language = None) -> Response:
     """What a search finds as XLSX, with real dates and numbers; cut as the CSV is."""
-    path = await asyncio.to_thread(
-        _written_xlsx, found, language=chosen(lang), timezone=sector.timezone
-    )
+    async with _writing:
+        path = await asyncio.to_thread(
+            _written_xlsx, found, language=chosen(lang), timezone=sector.timezone
+        )
     return FileResponse(
         path,
         media_type=_XLSX,
