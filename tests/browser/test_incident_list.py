@@ -153,7 +153,7 @@ def test_text_without_a_word_is_refused_in_words_and_a_lost_server_is_said(
     page = watched.page
     shows(page, 1)
     page.locator("[name=text]").fill("%%%")
-    page.get_by_text("Không tìm được").wait_for()
+    page.get_by_text("ít nhất một chữ cái hoặc chữ số").wait_for()
     watched.errors[:] = [one for one in watched.errors if "status of 422" not in one]
     page.locator("[name=text]").fill("khe lanh")
     page.locator("#problem").wait_for(state="hidden")

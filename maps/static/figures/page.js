@@ -31,6 +31,7 @@ async function fetchJson(address) {
 function problemOf({ status, body }) {
   if (status === 401) return word("figures.expired");
   if (status === 503) return word("figures.store_away");
+  if (status === 422) return word("figures.no_period");
   return word("figures.refused", { why: String(body.detail ?? status) });
 }
 

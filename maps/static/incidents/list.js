@@ -142,8 +142,11 @@ function announce(count) {
 // What could be left out to find something.
 function sayNothing() {
   const set = filters.texts();
+  const asked = filters.asked();
+  const isReversed = asked.has("until") && asked.get("since") > asked.get("until");
+  const said = isReversed ? "log.reversed" : set.length || cursor ? "log.nothing" : "log.nothing_yet";
   byId("nothing").replaceChildren(
-    element("p", { text: word(set.length || cursor ? "log.nothing" : "log.nothing_yet") }),
+    element("p", { text: word(said) }),
     ...set.map(([name, text]) => {
       const button = element("button", { type: "button", text: word("log.widen", { filter: text }) });
       button.addEventListener("click", () => {

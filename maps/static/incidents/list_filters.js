@@ -85,7 +85,8 @@ export class Filters {
   texts() {
     return [...this.asked()].map(([name, value]) => {
       const field = this.#form.elements[name];
-      const shown = field.tagName === "SELECT" ? field.selectedOptions[0].textContent : value;
+      const shown = field.tagName === "SELECT" ? field.selectedOptions[0].textContent
+        : field.type === "date" ? value.split("-").reverse().join("/") : value;
       return [name, `${wordOr(`log.${name === "text" ? "search" : name}`, name)}: ${shown}`];
     });
   }

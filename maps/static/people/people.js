@@ -129,12 +129,11 @@ async function add(event) {
     account: account.value.trim(), shown_name: shown.value.trim(), role: role.value,
     unit: unit.value.trim() || null, sectors: sectors.value,
   });
-  if (!answer.ok) {
-    show(at("problem"), problemOf(answer));
-    return; // what was typed stays
-  }
+  show(at("add-problem"), answer.ok ? null : problemOf(answer)); // beside what was typed, which stays
+  if (!answer.ok) return;
   form.reset();
   tell(answer.body);
+  at("said").scrollIntoView({ block: "nearest" }); // the form is below a long list
   await load();
 }
 

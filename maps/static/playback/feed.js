@@ -27,6 +27,7 @@ export async function ask(address, values = {}) {
 
 function whyOf(status, { detail }) {
   if (status === 401) return word("person.expired");
+  if (status === 422) return word("playback.no_time");
   return status === 503 ? word("playback.store_away") : detail ?? `status ${status}`;
 }
 
