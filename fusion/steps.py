@@ -142,10 +142,20 @@ def next_steps(incident: Incident) -> list[NextStep]:
         return []
     state = State(incident.state)
     return [
-        NextStep(verb, leads[state], must_say(verb, incident))
+        NextStep(verb, leads[state], asked_for(verb, incident))
         for verb, leads in STEPS.items()
         if state in leads
     ]
+
+
+def asked_for(verb: Verb, incident: Incident) -> str | None:
+    """Return the field that a person is asked for: what the step must say, or whom it sends.
+
+    A command without the unit is taken all the same: a journal may hold such.
+    """
+    if verb is Verb.DISPATCH and not incident.assigned_to:
+        return "assigned_to"
+    return must_say(verb, incident)
 
 
 def must_say(verb: Verb, incident: Incident) -> str | None:

@@ -21,6 +21,7 @@ MAX_VIEWERS: Final = 250
 _JSON: Final = "application/json"
 
 router = APIRouter()
+_KNOWN_TO_ALL: Final = frozenset({"border", "markers"})  # layers
 _PICTURE: Final = [Depends(having(Right.SEE_PICTURE))]
 
 
@@ -103,10 +104,14 @@ async def patrols(feed: LiveFeed, accept: Accept = "") -> Response:
 async def sector(sector: ServedSector, person: Seeing) -> Response:
     """The sector's name, time zone and layers (each a FeatureCollection).
 
-    Empty layers for whoever may not see the picture: trails and zones are part of it.
+    Whoever may not see the picture gets the border and its markers, which everybody knows: trails
+    and zones are part of the picture.
     """
     sees_picture = Right.SEE_PICTURE in rights_of(person.role)
-    layers = sector.layers if sees_picture else {name: collection([]) for name in sector.layers}
+    layers = {
+        name: layer if sees_picture or name in _KNOWN_TO_ALL else collection([])
+        for name, layer in sector.layers.items()
+    }
     return json_response(
         {
             "id": sector.id,

@@ -14,7 +14,9 @@ from maps.case_file import case_file, steps_for
 from maps.feed import Feed
 from maps.own_incidents import IncidentId, Seeing, seen_by
 from maps.pages import answer, render_page
-from maps.people.roles import AT_THE_MACHINE, Right, rights_of
+from maps.people.account_rules import is_for
+from maps.people.door import log_in_of
+from maps.people.roles import AT_THE_MACHINE, Right, Role, rights_of
 from maps.picture import Change
 from maps.presence import FORGOTTEN_S, Presence, Seat
 from maps.step_api import json_only
@@ -79,8 +81,14 @@ Here = Annotated[Presence, Depends(_presence)]
 
 
 @router.get("/api/v1/incidents/{incident_id}", response_class=Response)
-async def one_incident(
-    incident_id: IncidentId, person: Seeing, feed: LiveFeed, sector: ServedSector, here: Here
+async def one_incident(  # noqa: PLR0913 - what a page is made of
+    incident_id: IncidentId,
+    person: Seeing,
+    feed: LiveFeed,
+    sector: ServedSector,
+    here: Here,
+    *,
+    request: Request,
 ) -> Response:
     """An incident with its alerts, deeds, what was held back, related incidents and next steps.
 
@@ -92,6 +100,7 @@ async def one_incident(
     units = {sector.unit, incident.unit}
     if Right.SEE_PICTURE in rights_of(person.role):  # our patrols are part of it
         units.update(one.unit_id for one in feed.picture.patrols())
+        units.update(await _partners(request, sector))
     return json_response(
         found
         | steps_for(person, incident)
@@ -103,6 +112,18 @@ async def one_incident(
             "now": feed.clock(),
         }
     )
+
+
+async def _partners(request: Request, sector: Sector) -> list[str | None]:
+    """Return the units of the agencies that an incident can be handed over to."""
+    log_in = log_in_of(request)
+    if log_in is None:
+        return []
+    return [
+        one.unit
+        for one in await log_in.ask(log_in.accounts.all)
+        if one.role is Role.PARTNER and not one.locked and is_for(one.sectors, sector.id)
+    ]
 
 
 @router.post(

@@ -21,6 +21,7 @@ from maps.people.door import having
 from maps.people.roles import AT_THE_MACHINE, Person, Right
 from maps.picture import Health
 from maps.step_api import json_only
+from maps.typed import Typed
 
 router = APIRouter()
 
@@ -47,7 +48,7 @@ class Signing(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    remarks: Annotated[str, StringConstraints(max_length=MOST_REMARKS)] = ""
+    remarks: Annotated[Typed, StringConstraints(max_length=MOST_REMARKS)] = ""
     name: Said | None = Field(None, description="Who, where there is no log-in.")
 
 

@@ -24,6 +24,7 @@ from edge.messages import (
     decode_as,
     encode,
 )
+from fusion.steps import asked_for
 from fusion.tally import LAST_DAYS, tallies
 from fusion.waits import Waits
 from maps.api import LiveFeed, ServedSector, json_response
@@ -31,6 +32,7 @@ from maps.feed import ReadStore
 from maps.own_incidents import IncidentId, Seeing, seen_by
 from maps.people.door import having
 from maps.people.roles import AT_THE_MACHINE, Person, Right, Role, may_say, steps_of
+from maps.typed import Typed
 
 router = APIRouter()
 
@@ -52,10 +54,10 @@ class Step(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    actor: str | None = Field(None, description="Who; with a log-in it is whoever is logged in.")
+    actor: Typed | None = Field(None, description="Who; with a log-in it is whoever is logged in.")
     role: str | None = Field(None, description="In which role; with a log-in it is theirs.")
     expected_version: int = Field(description="Of the incident as they saw it; 0 if it has none.")
-    reason: str = ""
+    reason: Typed = ""
     outcome: Outcome | None = None
     cause: Cause | None = None
     assigned_to: str | None = Field(None, description="The unit that sees to it from now on.")
@@ -106,6 +108,10 @@ async def take_step(
     step = _signed(step, person)
     if person.role is Role.PARTNER:
         await seen_by(person, feed, incident_id)
+    if verb is Verb.DISPATCH and not step.assigned_to:
+        found = await seen_by(person, feed, incident_id)
+        if asked_for(verb, found) == "assigned_to":
+            raise HTTPException(422, "body.assigned_to: Field required: who is sent")
     try:
         command = _command(incident_id, verb, step, sector=feed.picture.sector_id, at=feed.clock())
     except InvalidMessageError as error:

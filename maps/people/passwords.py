@@ -20,6 +20,7 @@ LONGEST: Final = 256
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
 _GROUPS: Final = 4
 _GROUP: Final = 5
+_BESIDE_THE_NAME: Final = 6  # characters
 _FEWEST_CHARACTERS: Final = 4
 # The commonest that are long enough to meet the rule.
 _COMMON: Final = frozenset(
@@ -95,8 +96,8 @@ def complaint_about(password: str, *, account: str) -> str | None:
     if len(normal) > LONGEST:
         return "long"
     plain = normal.casefold()
-    if not plain.replace(account.casefold(), "").strip():
-        return "name"  # or the name again and again
+    if len(plain.replace(account.casefold(), "").strip()) < _BESIDE_THE_NAME:
+        return "name"  # or the name again and again, or with a word or a year
     if plain in _COMMON or len(set(plain)) < _FEWEST_CHARACTERS:
         return "common"
     return None

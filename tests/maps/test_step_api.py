@@ -151,7 +151,8 @@ def test_a_step_is_told_at_once_to_all_who_look_on(ask, feed, fusion, read_event
         ("acknowledge", {"assigned_to": "A B"}, 422, "$.assigned_to"),
         ("acknowledge", {"actor": "  "}, 422, "$.actor"),
         # PostgreSQL takes no zero byte: one would stop fusion at every start.
-        ("acknowledge", {"actor": "Lan\0"}, 422, "$.actor"),
+        ("acknowledge", {"actor": "Lan\0"}, 422, "body.actor"),
+        ("note", {"reason": "ab\N{RIGHT-TO-LEFT OVERRIDE}gnp.exe"}, 422, "body.reason"),
         ("acknowledge", {"actor": "system"}, 422, "actor 'system' is nobody"),
     ],
 )
@@ -159,6 +160,18 @@ def test_what_is_refused_is_told_in_one_sentence(ask, fusion, verb, said, status
     answer = ask("POST", f"incidents/{fusion.incident_id}/{verb}", json=LAN | said)
     assert answer.status_code == status
     assert why in answer.json()["detail"]
+
+
+def test_a_dispatch_names_whom_it_sends(ask, fusion) -> None:
+    path = f"incidents/{fusion.incident_id}"
+    for version, verb in enumerate(("acknowledge", "assess")):
+        assert ask("POST", f"{path}/{verb}", json=LAN | {"expected_version": version}).is_success
+    said = LAN | {"expected_version": 2}
+    answer = ask("POST", f"{path}/dispatch", json=said)
+    assert answer.status_code == 422
+    assert "body.assigned_to" in answer.json()["detail"]
+    answer = ask("POST", f"{path}/dispatch", json=said | {"assigned_to": "to-tuan-tra-3"})
+    assert answer.json()["state"] == "dispatched"
 
 
 @pytest.mark.parametrize(
