@@ -140,7 +140,8 @@ def _add_pages(app: FastAPI, sector: Sector) -> None:
     @app.get("/", include_in_schema=False)
     async def live_map(person: Asking, request: Request) -> Response:
         if Right.SEE_PICTURE not in rights_of(person.role):
-            return RedirectResponse("/incidents", 303)  # a partner's first page
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(f"/incidents{query}", 303)  # a partner's first page
         return answer(shells, request)
 
     may = [Depends(having(Right.SEE_PICTURE))]

@@ -126,8 +126,10 @@ class Stream:
         self._viewers += 1
         try:
             yield HELLO + self._wire_beat()
-            while not self._closed:
-                news = self._news  # before looking: what comes meanwhile wakes us
+            while True:
+                news = self._news  # before looking: what comes meanwhile, the end too, wakes us
+                if self._closed:
+                    return
                 if seen < self._forgotten:
                     seen = self._number
                     yield _wire("reset", {}, event_id=self.last_id)

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.bench_viewers [SECONDS [VIEWERS [UPDATES_PER_S [AWAY_S]]]]
 
 A real broker, `tuanbien maps serve`, and a process that moves 200 tracks at 100 updates a second
-and raises an alert each second. A delay runs from when an update was sent to MQTT to when a viewer
+and raises an alert each second. Every viewer has a session of its own. A delay runs from when an update was sent to MQTT to when a viewer
 has read it off its socket. Every viewer is read as fast as it goes; ten of them are timed. Two are
 away for `AWAY_S` seconds and come back with their last id: what they then know is held against
 what one who stayed knows.
@@ -13,6 +13,7 @@ import asyncio
 import json
 import multiprocessing
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edge.messages import UtcTime, encode
 from fusion.broker import running_broker
 from fusion.store import Store
+from maps.people.accounts import Accounts, Changer, NewAccount
+from maps.people.book import Book
+from maps.people.passwords import Passwords
+from maps.people.roles import Role
+from maps.people.sessions import Lifetime, Sessions
 from tests.benchmarks.bench_live import write_sector
 
 SECONDS = 60.0
@@ -82,8 +88,9 @@ def _alert(number: int, now: UtcTime) -> dict[str, Any]:
 class Viewer:
     """One connection to the stream, and what it knows by now."""
 
-    def __init__(self, url: str, *, timed: bool) -> None:
+    def __init__(self, url: str, cookie: str, *, timed: bool) -> None:
         address = urlsplit(url)
+        self._cookie = cookie
         self._host, self._port = address.hostname, address.port
         self._timed = timed
         self.last_id: str | None = None
@@ -107,8 +114,8 @@ class Viewer:
         reader, writer = await asyncio.open_connection(self._host, self._port, limit=2**24)
         try:
             resume = f"Last-Event-ID: {self.last_id}\r\n" if self.last_id else ""
-            asked = f"GET /api/v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n{resume}\r\n"
-            writer.write(asked.encode())
+            asked = f"GET /api/v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n{resume}"
+            writer.write(f"{asked}Cookie: {self._cookie}\r\n\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
             assert b" 200 " in head.split(b"\r\n")[0], head
             while size := int(await reader.readline(), 16):
@@ -135,14 +142,17 @@ class Viewer:
             self.delays_s[kind.decode()].append(now_s - at.timestamp())
 
 
-async def watch(url: str, pid: int, seconds: float, viewers: int, away_s: float) -> dict[str, Any]:
-    """Follow with so many; return figures."""
+async def watch(
+    url: str, pid: int, seconds: float, cookies: list[str], away_s: float
+) -> dict[str, Any]:
+    """Follow with a viewer for each cookie; return figures."""
     loop = asyncio.get_running_loop()
     server = psutil.Process(pid)
     alone_mb = server.memory_info().rss / 1e6
-    timed = [Viewer(url, timed=True) for _ in range(TIMED)]
-    others = [Viewer(url, timed=False) for _ in range(viewers - TIMED - 2)]
-    leaving = [Viewer(url, timed=True) for _ in range(2)]
+    everybody = [
+        Viewer(url, cookie, timed=number < TIMED + 2) for number, cookie in enumerate(cookies)
+    ]
+    timed, leaving, others = everybody[2 : TIMED + 2], everybody[:2], everybody[TIMED + 2 :]
     begun_s, end_s = loop.time(), loop.time() + seconds
     cpu_s = sum(server.cpu_times()[:2])
 
@@ -174,7 +184,7 @@ async def watch(url: str, pid: int, seconds: float, viewers: int, away_s: float)
     stayed = {name for viewer in timed for name in viewer.known if name.startswith("alr")}
     missed = max(len(stayed - viewer.known.keys()) for viewer in leaving)
     return {
-        "viewers": viewers,
+        "viewers": len(everybody),
         "updates a second, seen by each": round(len(delays["track"]) / TIMED / seconds, 1),
         "delay p50 s": _share(delays["track"], 0.50),
         "delay p99 s": _share(delays["track"], 0.99),
@@ -182,7 +192,7 @@ async def watch(url: str, pid: int, seconds: float, viewers: int, away_s: float)
         "back after s": min(away_s, seconds / 2),
         "missed by who came back": missed,
         "told to start again": sum(viewer.resets for viewer in [*timed, *leaving]),
-        "connections lost": sum(viewer.ended for viewer in [*timed, *others, *leaving]),
+        "connections lost": sum(viewer.ended for viewer in everybody),
         "server MB, without viewers": round(alone_mb, 1),
         "server MB, most": round(peak_mb, 1),
         "server, share of a core": round((sum(server.cpu_times()[:2]) - cpu_s) / seconds, 2),
@@ -193,10 +203,22 @@ def _share(ordered: list[float], share: float) -> float:
     return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3)
 
 
-def _wait_for_tracks(url: str) -> None:
+def log_in(store: str, viewers: int) -> list[str]:
+    """Make an account and a session for each viewer; return the cookies."""
+    book, now = Book.open(store), UtcTime.read_clock()
+    accounts, sessions = Accounts(book, Passwords()), Sessions(book, Lifetime())
+    new = NewAccount("guard", "Guard", Role.GUARD)
+    accounts.make(new, by=Changer("benchmark", "127.0.0.1"), now=now)
+    accounts.set_own_password("guard", secrets.token_hex(), address="127.0.0.1", now=now)
+    cookies = [f"session-bench={sessions.begin('guard', now=now)}" for _ in range(viewers)]
+    book.close()
+    return cookies
+
+
+def _wait_for_tracks(url: str, cookie: str) -> None:
     """Wait until the first updates have come through."""
-    until_s = time.monotonic() + 60.0
-    while not httpx.get(f"{url}api/v1/tracks", timeout=10.0).json():
+    until_s, tracks = time.monotonic() + 60.0, f"{url}api/v1/tracks"
+    while not httpx.get(tracks, headers={"Cookie": cookie}, timeout=10.0).json():
         assert time.monotonic() < until_s, "no track has come through"
         time.sleep(0.1)
 
@@ -213,25 +235,26 @@ def main(words: list[str]) -> int:
         sector = write_sector(folder)
         store = f"sqlite:///{folder / 'tuanbien.db'}"
         Store.open(store, migrate=True).close()
+        cookies = log_in(store, int(viewers))
         with running_broker(host="127.0.0.1", port=0, store_dir=folder / "broker") as broker:
             command = [sys.executable, "-m", "edge.command", "maps", "serve", str(sector)]
-            options = ["--broker", broker.url, "--store", store, "--port", "0", "--without-login"]
+            options = ["--broker", broker.url, "--store", store, "--port", "0"]
             server = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
             mover = multiprocessing.get_context("spawn").Process(
-                target=move, args=(broker.url, updates_per_s)
+                target=move, args=(broker.url, updates_per_s), daemon=True
             )
             try:
                 assert server.stdout is not None
                 url = server.stdout.readline().split()[-1]
                 mover.start()
-                _wait_for_tracks(url)
-                figures = asyncio.run(watch(url, server.pid, seconds, int(viewers), away_s))
+                _wait_for_tracks(url, cookies[0])
+                figures = asyncio.run(watch(url, server.pid, seconds, cookies, away_s))
             finally:
-                server.terminate()
-                server.wait(10)
                 if mover.pid is not None:
                     mover.terminate()
                     mover.join()
+                server.terminate()
+                server.wait(30)
                 if server.stdout is not None:
                     server.stdout.close()
     print(json.dumps(figures))
