@@ -44,6 +44,7 @@ VIEWERS = 200
 UPDATES_PER_S = 100.0
 AWAY_S = 30.0
 TIMED = 10
+LINGERS_S = 2.0  # whoever came back: the last alert of those who stayed may be on its way
 TRACKS = 200
 _EVENT = re.compile(rb"(?:id: (\S+)\n)?event: (\w+)\ndata: (.*)\n")
 
@@ -161,7 +162,7 @@ async def watch(
         await viewer.follow(begun_s + (seconds - away_s_) / 2)
         await asyncio.sleep(away_s_)
         viewer.delays_s = {"track": [], "alert": []}
-        await viewer.follow(end_s)
+        await viewer.follow(end_s + LINGERS_S)
 
     async def grow() -> float:
         peak = 0.0

@@ -5,7 +5,7 @@ import { element } from "../page/element.js";
 import { ask, me, post } from "../page/session.js";
 import { clockText, word } from "../page/wording.js";
 
-const OPEN = new Set(["new", "reopened", "handed_over"]); // nobody has it
+const OPEN = new Set(["new", "reopened"]); // nobody has it
 
 export class Acknowledging {
   // `say(text)` tells the person what came of it; `changed()` draws the alerts anew.
@@ -21,7 +21,10 @@ export class Acknowledging {
   }
 
   may(incident) {
-    return this.allowed && OPEN.has(incident?.state) && !this.busy.has(incident.incident_id);
+    if (!this.allowed || incident === undefined || this.busy.has(incident.incident_id)) return false;
+    // What another unit was given is theirs to take: back it comes by its page, not by one key.
+    const isOurs = incident.state === "handed_over" && incident.assigned_to === this.person.unit;
+    return OPEN.has(incident.state) || isOurs;
   }
 
   button(incident) {
