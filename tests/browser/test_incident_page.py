@@ -22,12 +22,6 @@ UNTIL = """([address, found]) => new Promise((resolve) => {
 })"""
 
 
-def forgive(watched, what: str) -> None:
-    """Take off what the browser itself notes of a failure that the test made."""
-    noted = f"Failed to load resource: {what}"
-    watched.errors[:] = [one for one in watched.errors if not one.startswith(noted)]
-
-
 @pytest.fixture
 def crossed(field, fusion, live_map, open_page) -> str:
     """The address of the incident that fusion made of a crossing."""
@@ -155,7 +149,7 @@ def test_who_sends_at_the_same_time_is_told_who_was_first(crossed, open_page) ->
     )
     page.locator("#step-notice", has_text="Lan đã xử lý trước").wait_for()
     assert page.locator('#step [name="reason"]').input_value() == "giữ lại"
-    forgive(watched, "the server responded with a status of 409")
+    watched.forgive("status of 409")
 
 
 def test_two_clicks_are_one_step(crossed, open_page) -> None:
@@ -190,7 +184,7 @@ def test_without_an_answer_it_is_sent_again_and_counts_once(crossed, fusion, ope
     first, again = (json.loads(body) for body in bodies)
     assert first == again
     assert fusion.is_alive()
-    forgive(watched, "net::ERR_FAILED")
+    watched.forgive("net::ERR_FAILED")
 
 
 def test_a_server_that_is_gone_is_said_and_its_return_is_noticed(
@@ -262,7 +256,7 @@ def test_an_incident_that_there_is_not_is_said(field, live_map, open_page) -> No
     watched = open_page(f"{live_map.url}incidents/nothing")
     watched.page.locator("#problem", has_text="Không có sự vụ nothing").wait_for()
     assert watched.page.locator("#case").is_hidden()
-    forgive(watched, "the server responded with a status of 404")
+    watched.forgive("status of 404")
 
 
 @pytest.mark.parametrize("size", [(1366, 768), (390, 844)])
