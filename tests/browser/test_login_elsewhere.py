@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.messages import UtcTime
-from tests.maps.people.test_oidc import SECRET, Provider
+from tests.maps.people.test_oidc import Provider, write_file
 
 pytestmark = pytest.mark.slow
 
@@ -39,21 +39,7 @@ def provider() -> Iterator[AtOnce]:
 
 @pytest.fixture
 def file(provider, tmp_path) -> Path:
-    (tmp_path / "secret.txt").write_text(f"{SECRET}\n", encoding="utf-8")
-    path = tmp_path / "oidc.toml"
-    path.write_text(
-        f"""
-        [oidc]
-        name = "SSO Biên phòng"
-        issuer = "{provider.issuer}"
-        client_id = "tuanbien"
-        client_secret_file = "secret.txt"
-        role_claim = "groups"
-        roles = {{ bp-duty = "duty_officer" }}
-        """,
-        encoding="utf-8",
-    )
-    return path
+    return write_file(tmp_path, provider)
 
 
 def test_a_duty_officer_logs_in_elsewhere_and_out_again(

@@ -123,10 +123,10 @@ def provider(clock) -> Iterator[Provider]:
     made.server.server_close()
 
 
-@pytest.fixture
-def file(provider, tmp_path) -> Path:
-    (tmp_path / "secret.txt").write_text(f"{SECRET}\n", encoding="utf-8")
-    path = tmp_path / "oidc.toml"
+def write_file(folder: Path, provider: Provider) -> Path:
+    """Write how to log in at a provider."""
+    (folder / "secret.txt").write_text(f"{SECRET}\n", encoding="utf-8")
+    path = folder / "oidc.toml"
     path.write_text(
         f"""
         [oidc]
@@ -140,6 +140,11 @@ def file(provider, tmp_path) -> Path:
         encoding="utf-8",
     )
     return path
+
+
+@pytest.fixture
+def file(provider, tmp_path) -> Path:
+    return write_file(tmp_path, provider)
 
 
 @pytest.fixture
