@@ -42,6 +42,18 @@ def fill(page, account: str, password: str) -> None:
     page.click("form button.is-main")
 
 
+def come_back(page, account: str) -> None:
+    """Log in anew in the window that the note of an ended session opens."""
+    notice = page.locator(".expired")
+    with page.context.expect_page() as window:
+        notice.locator("a").click()
+    fill(window.value, account, OWN)
+    window.value.locator("#person summary").wait_for()
+    window.value.close()
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+    notice.wait_for(state="hidden")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("language", "wrong"), [("vi", "không đúng"), ("en", "not right")])
 def test_the_first_log_in_from_the_printed_password_to_the_map_and_out(
@@ -105,13 +117,7 @@ def test_a_session_that_ends_is_said_so_and_nothing_typed_is_lost(
     notice.wait_for()
     assert "Phiên làm việc đã hết hạn" in notice.inner_text()
     assert page.input_value("#add [name=shown_name]") == "Người mới"
-    with page.context.expect_page() as opened:
-        notice.locator("a").click()
-    fill(opened.value, "chi", OWN)
-    opened.value.locator("#person summary").wait_for()
-    opened.value.close()
-    page.evaluate("window.dispatchEvent(new Event('focus'))")
-    notice.wait_for(state="hidden")
+    come_back(page, "chi")
     page.click("#add button")  # with the new session's token
     page.locator("tr[data-account=moi]").wait_for()
     watched.forgive(*REFUSED)
@@ -135,13 +141,7 @@ def test_an_incident_says_that_the_session_ended_and_others_are_seen_again_after
     accounts.end_sessions("an", by=Changer("a test", "here"))
     mine.locator(".expired").wait_for()
     assert "hết hạn" in mine.locator("#problem").inner_text()
-    with mine.context.expect_page() as window:
-        mine.locator(".expired a").click()
-    fill(window.value, "an", OWN)
-    window.value.locator("#person summary").wait_for()
-    window.value.close()
-    mine.evaluate("window.dispatchEvent(new Event('focus'))")
-    mine.locator(".expired").wait_for(state="hidden")
+    come_back(mine, "an")
     mine.locator('#steps button[data-verb="note"]').click()
     mine.locator("#step [name=reason]").press_sequentially("Đã gọi")
     theirs.locator("#present", has_text="Người an đang nhập").wait_for()
